@@ -1,0 +1,465 @@
+//! What the bridge asks of a 1Password account, whichever connector answers.
+//!
+//! The trait speaks of people and groups, never of wire formats: keys, sessions and wrapped blobs
+//! stay inside a connector. Reads of one thing cost one look-up; lists are pages by ordered key.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+pub mod native;
+
+/// The administration of one account, as its Provision Manager may do it.
+///
+/// Every write is safe to repeat: what already holds is not an error and changes nothing, unless
+/// the method says otherwise. Calls return well under 25 seconds, so that a gateway's limit is
+/// never the first to speak.
+#[async_trait]
+pub trait Account: Send + Sync {
+    /// Who the bridge is in this account. Signs in if need be.
+    async fn identity(&self) -> Result<Identity>;
+
+    /// Provisions a person: the account sends an invitation.
+    ///
+    /// Not repeatable: an e-mail address in use is [`Error::EmailTaken`].
+    async fn invite(&self, person: &Invitation) -> Result<Member>;
+
+    /// One person by id; `None` if the account has none, or deleted it.
+    async fn member(&self, id: &MemberId) -> Result<Option<Member>>;
+
+    /// One person by e-mail address, without regard to case. A change of address that waits for
+    /// the member's consent is found under both the new and the old one.
+    async fn member_by_email(&self, email: &str) -> Result<Option<Member>>;
+
+    /// A page of the people in one of `states` (all but the deleted if empty), in stable order.
+    async fn members(&self, states: &[MemberState], page: &Page) -> Result<Listing<Member>>;
+
+    /// Changes name, language or e-mail address. A new address of somebody who has signed up
+    /// waits for that member's consent ([`Member::pending_email`]).
+    async fn edit_member(&self, id: &MemberId, edit: &MemberEdit) -> Result<Member>;
+
+    /// Lets a person who has signed up into the account, wrapping for them the key of every group
+    /// they belong to.
+    ///
+    /// Not repeatable: a person who does not wait is [`Error::WrongState`]; one whose public key
+    /// is not the one with this `fingerprint` is [`Error::KeyChanged`], and nothing happens.
+    async fn confirm(&self, id: &MemberId, fingerprint: &KeyFingerprint) -> Result<Member>;
+
+    /// Suspends a person: signed out at once, nothing lost.
+    async fn suspend(&self, id: &MemberId) -> Result<Member>;
+
+    /// Takes a suspension back; the person returns to the state they had before it.
+    async fn reactivate(&self, id: &MemberId) -> Result<Member>;
+
+    /// Removes a person for good.
+    async fn delete_member(&self, id: &MemberId) -> Result<()>;
+
+    /// The groups that a person belongs to.
+    async fn groups_of(&self, id: &MemberId) -> Result<Vec<Group>>;
+
+    /// Creates a group together with its keys.
+    ///
+    /// Not repeatable: a name in use is [`Error::GroupNameTaken`].
+    async fn create_group(&self, name: &str) -> Result<Group>;
+
+    /// One group by id.
+    async fn group(&self, id: &GroupId) -> Result<Option<Group>>;
+
+    /// Those of up to [`MAX_BATCH`] groups that exist, in the order asked.
+    async fn groups_by_id(&self, ids: &[GroupId]) -> Result<Vec<Group>>;
+
+    /// One group by name, without regard to case.
+    async fn group_by_name(&self, name: &str) -> Result<Option<Group>>;
+
+    /// A page of all groups of the account, in stable order.
+    async fn groups(&self, page: &Page) -> Result<Listing<Group>>;
+
+    /// Renames a group; a name that another group has is [`Error::GroupNameTaken`].
+    async fn rename_group(&self, id: &GroupId, name: &str) -> Result<Group>;
+
+    /// Deletes a group; its members stay in the account.
+    async fn delete_group(&self, id: &GroupId) -> Result<()>;
+
+    /// A page of a group's members (without its key managers), in stable order.
+    async fn group_members(&self, id: &GroupId, page: &Page) -> Result<Listing<Member>>;
+
+    /// Whether a person belongs to a group, at the cost of one look-up.
+    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool>;
+
+    /// Puts people into a group: all of them, or none. Returns how many were not in it before.
+    ///
+    /// People without a key yet are granted membership at once and the group's key at their
+    /// confirmation. Ids that the account does not know are [`Error::UnknownMembers`].
+    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
+
+    /// Takes people out of a group: all of them, or none. Returns how many were in it. Ids that
+    /// are not in the group, or not in the account, are passed over.
+    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
+}
+
+/// The most ids that [`Account::groups_by_id`] takes at once, and the most rows of a [`Page`].
+pub const MAX_BATCH: usize = 1000;
+
+/// The answer of a connector.
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $alphabet:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> std::result::Result<Self, NotAnId> {
+                let known = text.len() == 26 && text.bytes().all(|b| $alphabet.contains(&b));
+                known.then(|| Self(text.to_owned())).ok_or(NotAnId)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier! {
+    /// A person's id: 26 upper-case base32 characters, stable for life.
+    MemberId, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+}
+identifier! {
+    /// A group's id: 26 lower-case base32 characters, stable for life.
+    GroupId, b"abcdefghijklmnopqrstuvwxyz234567"
+}
+
+/// The text cannot be an id of this account, so nothing has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of a 1Password account")]
+pub struct NotAnId;
+
+/// Who the bridge is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its own id in the account; never to be suspended, changed or deleted by a provider.
+    pub member: MemberId,
+    /// The account's name.
+    pub account_name: String,
+    /// Domains that invitations are limited to; empty means any.
+    pub allowed_domains: Vec<String>,
+}
+
+/// A person in the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Stable id.
+    pub id: MemberId,
+    /// The address that the person signs in with.
+    pub email: String,
+    /// An address that replaces it once the person has consented.
+    pub pending_email: Option<String>,
+    /// The name shown.
+    pub name: String,
+    /// Language of mails and pages, such as `en`.
+    pub language: String,
+    /// Where the person is on the way into the account, or out of it.
+    pub state: MemberState,
+    /// Member or guest.
+    pub kind: MemberKind,
+    /// Owners, administrators and the bridge itself: a provider may not touch them.
+    pub protected: bool,
+    /// Fingerprint of the person's public key, once they have signed up.
+    pub key_fingerprint: Option<KeyFingerprint>,
+    /// When the person was invited.
+    pub created_at: OffsetDateTime,
+    /// When name, address or state last changed.
+    pub updated_at: OffsetDateTime,
+    /// Counts the changes.
+    pub version: u64,
+}
+
+impl Member {
+    /// The address as the provider should see it: the one it asked for last.
+    pub fn requested_email(&self) -> &str {
+        self.pending_email.as_deref().unwrap_or(&self.email)
+    }
+}
+
+/// Member states under the names that 1Password's command line publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MemberState {
+    /// Invited, has not signed up.
+    TransferStarted,
+    /// Between invitation and acceptance.
+    TransferPending,
+    /// Has signed up and waits to be confirmed.
+    TransferAccepted,
+    /// Suspended before joining.
+    TransferSuspended,
+    /// Joined by invitation link and waits to be confirmed; not by provisioning.
+    Pending,
+    /// Can sign in.
+    Active,
+    /// Cannot sign in.
+    Suspended,
+    /// Gone.
+    Deleted,
+    /// An account recovery has begun.
+    RecoveryStarted,
+    /// An account recovery waits for its completion.
+    RecoveryAccepted,
+    /// A state that this version has no name for.
+    Unknown,
+}
+
+impl MemberState {
+    const NAMES: [(Self, &'static str); 10] = [
+        (Self::TransferStarted, "TRANSFER_STARTED"),
+        (Self::TransferPending, "TRANSFER_PENDING"),
+        (Self::TransferAccepted, "TRANSFER_ACCEPTED"),
+        (Self::TransferSuspended, "TRANSFER_SUSPENDED"),
+        (Self::Pending, "PENDING"),
+        (Self::Active, "ACTIVE"),
+        (Self::Suspended, "SUSPENDED"),
+        (Self::Deleted, "DELETED"),
+        (Self::RecoveryStarted, "RECOVERY_STARTED"),
+        (Self::RecoveryAccepted, "RECOVERY_ACCEPTED"),
+    ];
+
+    /// The published name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("UNKNOWN", |(_, name)| name)
+    }
+
+    /// The state of this published name; [`MemberState::Unknown`] for any other text.
+    pub fn from_name(name: &str) -> Self {
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map_or(Self::Unknown, |(state, _)| *state)
+    }
+
+    /// Suspended, before or after joining, or gone.
+    pub fn is_inactive(self) -> bool {
+        matches!(
+            self,
+            Self::Suspended | Self::TransferSuspended | Self::Deleted
+        )
+    }
+}
+
+/// What sort of member a person is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberKind {
+    /// A regular member of the account.
+    Member,
+    /// A guest: never managed by a bridge.
+    Guest,
+}
+
+/// SHA-256 of a public key, in the connector's own canonical form. Compared, never parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFingerprint(String);
+
+impl KeyFingerprint {
+    /// Takes the text form.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A person to provision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// Where the invitation goes.
+    pub email: String,
+    /// The name shown.
+    pub name: String,
+    /// Language of the invitation; the account's own if `None`.
+    pub language: Option<String>,
+}
+
+/// What to change about a person; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberEdit {
+    /// The name shown.
+    pub name: Option<String>,
+    /// Language of mails and pages.
+    pub language: Option<String>,
+    /// The address to sign in with.
+    pub email: Option<String>,
+}
+
+impl MemberEdit {
+    /// Whether nothing is to change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A group of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Stable id.
+    pub id: GroupId,
+    /// Unique in the account, without regard to case.
+    pub name: String,
+    /// Rights over the account that membership brings, under the published names.
+    pub permissions: Vec<String>,
+    /// Owners, Administrators, Recovery and the like: made by the account itself.
+    pub built_in: bool,
+    /// How many members it has, key managers not counted.
+    pub member_count: u64,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When its name or its members last changed.
+    pub updated_at: OffsetDateTime,
+    /// Counts the changes of name and members.
+    pub version: u64,
+}
+
+/// Rights that reach the whole account: a group that has one can never be managed by a provider.
+const ACCOUNT_WIDE_RIGHTS: [&str; 8] = [
+    "DELETE_TEAM",
+    "MANAGE_BILLING",
+    "MANAGE_GROUPS",
+    "MANAGE_SETTINGS",
+    "PROVISION_PEOPLE",
+    "RECOVER_ACCOUNTS",
+    "SUSPEND_PERSON",
+    "DELETE_PERSON",
+];
+
+impl Group {
+    /// Whether membership gives power over the whole account, or the account made the group.
+    pub fn has_account_wide_power(&self) -> bool {
+        self.built_in
+            || self
+                .permissions
+                .iter()
+                .any(|right| ACCOUNT_WIDE_RIGHTS.contains(&right.as_str()))
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Where it begins.
+    pub start: Start,
+    /// The most rows, at most [`MAX_BATCH`]; 0 asks for the total only.
+    pub limit: usize,
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// After this many rows.
+    Offset(u64),
+    /// After the row with this key: the `next` of the page before.
+    After(String),
+}
+
+impl Page {
+    /// The first `limit` rows.
+    pub fn first(limit: usize) -> Self {
+        Self {
+            start: Start::Offset(0),
+            limit,
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// The rows, in stable order.
+    pub items: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: u64,
+    /// Key of the last row, if more rows follow.
+    pub next: Option<String>,
+}
+
+/// Why an account did not do as asked.
+///
+/// The text is for an administrator: cause and remedy, no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The person or group does not exist (any more).
+    #[error("the account has no such {0}")]
+    NotFound(&'static str),
+    /// Somebody in the account has this address.
+    #[error("somebody in the account already has this e-mail address")]
+    EmailTaken,
+    /// Another group has this name.
+    #[error("another group of the account already has this name")]
+    GroupNameTaken,
+    /// The account invites only people of certain domains.
+    #[error("the account does not invite people at {domain}: add the domain to its allowed domains")]
+    DomainNotAllowed {
+        /// The domain that was refused.
+        domain: String,
+    },
+    /// A value that the account does not take.
+    #[error("{0}")]
+    InvalidValue(String),
+    /// An owner, the bridge itself, or a group with power over the whole account.
+    #[error("{0}")]
+    Protected(String),
+    /// The step does not fit the state that the person is in.
+    #[error("the person's state is {}", .0.name())]
+    WrongState(MemberState),
+    /// The person's public key is not the one that was seen before.
+    #[error("the person's public key has changed")]
+    KeyChanged,
+    /// These ids are nobody's.
+    #[error("the account has no member {}", list(.0))]
+    UnknownMembers(Vec<MemberId>),
+    /// The Provision Manager lacks a right, or the group's key.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// The connector cannot do this at all.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The account refuses our credentials: they have to be made anew.
+    #[error("the account refuses the bridge's credentials: {0}")]
+    CredentialsRefused(String),
+    /// The account asks for a slower pace.
+    #[error("the account service is busy")]
+    Busy {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// The account could not be reached, or did not answer in time.
+    #[error("the account service cannot be reached: {reason}")]
+    Unavailable {
+        /// What was seen.
+        reason: String,
+    },
+    /// The service answered something that the protocol does not allow.
+    #[error("the account service gave an answer that was not understood: {0}")]
+    Protocol(String),
+}
+
+fn list(ids: &[MemberId]) -> String {
+    let ids: Vec<_> = ids.iter().map(MemberId::as_str).collect();
+    ids.join(", ")
+}
