@@ -1,3 +1,34 @@
 //! scim-bridge: SCIM 2.0 on one side, a 1Password account on the other.
+//!
+//! A request comes in at one door, is authenticated, becomes a SCIM value, becomes a call on the
+//! account, and its answer goes back the same way. Nothing is kept in the process that another
+//! process would need.
+//!
+//! ```text
+//! identity provider ──▶ http ──▶ bridge ──▶ account ──E2EE──▶ account service
+//!                        │          ╲
+//!         credentials ◀──┘           ▶ state
+//! timer ──▶ service::sweep ──▶ bridge::confirmation ──▶ account
+//! ```
+//!
+//! The rooms, from the ground up; each imports only from floors below it.
+//!
+//! | floor | module | what lives there |
+//! | --- | --- | --- |
+//! | 1 | [`scim`] | SCIM 2.0 as the RFCs say it: pure values and functions |
+//! | 1 | [`onepassword`] | the account service's protocol, both halves: pure too |
+//! | 1 | [`outbound`] | the one HTTP client that a process has |
+//! | 2 | [`account`] | what the bridge asks of an account, and the connectors that answer |
+//! | 2 | [`credentials`] | bearer token, sweep key, and the sealed `scimsession` they open |
+//! | 2 | [`state`] | what the bridge remembers between requests |
+//! | 3 | [`bridge`] | the rules: users, groups, confirmation |
+//! | 4 | [`http`] | one router: authentication, SCIM routes, limits |
+//! | 5 | [`config`], [`service`] | settings, and the parts put together |
+//! | 5 | `cli` | the command line `scim-bridge` |
+//! | beside | `sandbox` | the account server for development |
+//!
+//! The sandbox's server knows nothing above floor 1; the people who sign in to it borrow the sign-in
+//! of [`account::native`].
 
 pub mod account;
+pub mod onepassword;

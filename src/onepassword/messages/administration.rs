@@ -1,0 +1,329 @@
+//! Administration of an account: our own design, see `docs/account-api.md`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::onepassword::{
+    envelope::Envelope, keyset::Keyset, rsa::PublicKey, secret_text::SecretText,
+};
+
+/// Where all of it lives.
+pub const PREFIX: &str = "/api/x-bridge/v1";
+/// The most ids in one request, and the most rows of one page.
+pub const MAX_BATCH: usize = 1000;
+
+/// Words for programs in [`ErrorBody::reason`](super::errors::ErrorBody).
+pub mod reason {
+    /// 409: somebody has, or waits for, this address. `data`: the address.
+    pub const EMAIL_TAKEN: &str = "email_taken";
+    /// 409: another group has this name.
+    pub const NAME_TAKEN: &str = "name_taken";
+    /// 403: the account does not invite people of this domain. `data`: the domain.
+    pub const DOMAIN_NOT_ALLOWED: &str = "domain_not_allowed";
+    /// 400: a value that the account does not take.
+    pub const INVALID_VALUE: &str = "invalid_value";
+    /// 403: an owner, administrator, the caller itself, or a group with account-wide power.
+    pub const PROTECTED: &str = "protected";
+    /// 409: the step does not fit the person's state. `data`: the state.
+    pub const WRONG_STATE: &str = "wrong_state";
+    /// 409: the public key is not the one expected.
+    pub const KEY_CHANGED: &str = "key_changed";
+    /// 409: a grant to a confirmed person came without the group's key. `data`: ids of people.
+    pub const KEY_REQUIRED: &str = "key_required";
+    /// 409: a confirmation left out a group. `data`: ids of groups.
+    pub const KEYS_MISSING: &str = "keys_missing";
+    /// 404: ids that are nobody's. `data`: those.
+    pub const UNKNOWN_MEMBERS: &str = "unknown_members";
+    /// 403: the caller lacks a right. `data`: the right.
+    pub const NOT_PERMITTED: &str = "not_permitted";
+    /// 404: there is no such person.
+    pub const NO_MEMBER: &str = "no_such_member";
+    /// 404: there is no such group.
+    pub const NO_GROUP: &str = "no_such_group";
+    /// 403: the group's key is not wrapped to the caller.
+    pub const NO_KEY: &str = "no_key";
+}
+
+/// Whether people in this state hold their groups' keys themselves. Everybody else gets them at
+/// the confirmation.
+pub fn holds_keys(state: &str) -> bool {
+    matches!(
+        state,
+        "ACTIVE" | "SUSPENDED" | "RECOVERY_STARTED" | "RECOVERY_ACCEPTED"
+    )
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// 26 upper-case base32 characters.
+    pub uuid: String,
+    /// The address to sign in with.
+    pub email: String,
+    /// An address that waits for the person's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_email: Option<String>,
+    /// The name shown.
+    pub name: String,
+    /// Such as `en`.
+    pub language: String,
+    /// Under its published name.
+    pub state: String,
+    /// `MEMBER` or `GUEST`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether the caller may not touch it.
+    pub protected: bool,
+    /// Once signed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pub_key: Option<PublicKey>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+    /// Counts the changes.
+    pub attr_version: u64,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// 26 lower-case base32 characters.
+    pub uuid: String,
+    /// Unique without regard to case.
+    pub name: String,
+    /// `OWNERS`, `ADMINISTRATORS`, `RECOVERY`, `TEAM_MEMBERS`, `SECURITY` or `USER_DEFINED`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Id of its keyset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyset: Option<String>,
+    /// Made by the account itself.
+    pub built_in: bool,
+    /// Rights under their published names.
+    pub permissions: Vec<String>,
+    /// Members, key managers not counted.
+    pub member_count: u64,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+    /// Counts the changes of name and members.
+    pub attr_version: u64,
+}
+
+/// `GET /self`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Myself {
+    /// The caller.
+    pub member: Member,
+    /// The account's id.
+    pub account_uuid: String,
+    /// The account's name.
+    pub account_name: String,
+    /// Domains that invitations are limited to; empty means any.
+    pub allowed_domains: Vec<String>,
+    /// What the caller may do.
+    pub permissions: Vec<String>,
+    /// The caller's primary keyset.
+    pub keyset: Keyset,
+    /// The group whose holders can reach the keys of every group.
+    pub administrators: KeyHolder,
+}
+
+/// Somebody to wrap a key for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyHolder {
+    /// Person or group.
+    pub uuid: String,
+    /// Its public key.
+    pub pub_key: PublicKey,
+}
+
+/// `PUT /self/email`: consent to a new address. The address takes part in both derivations, so
+/// that verifier and primary keyset are made anew.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptEmail {
+    /// Must be the address that waits.
+    pub email: String,
+    /// The new sign-in material.
+    #[serde(flatten)]
+    pub secrets: SignUpSecrets,
+}
+
+/// What a person's own device makes, and a server may keep: nothing here opens anything. Has no
+/// `Debug`: passwords can be guessed against a verifier.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignUpSecrets {
+    /// `A3`.
+    pub secret_key_format: String,
+    /// The Secret Key's id.
+    pub secret_key_id: String,
+    /// How x was derived.
+    pub user_auth: crate::onepassword::sign_in_credentials::UserAuth,
+    /// `g^x`, hex.
+    pub verifier: SecretText,
+    /// The primary keyset.
+    pub keyset: Keyset,
+}
+
+/// `POST /members`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invite {
+    /// Random; a repeat is answered with the first result.
+    pub request_id: String,
+    /// Where the invitation goes.
+    pub email: String,
+    /// The name shown.
+    pub name: String,
+    /// `en` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// `PATCH /members/{id}`; what is absent stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EditMember {
+    /// The name shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// `POST /members/by-email`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ByEmail {
+    /// Compared without regard to case.
+    pub email: String,
+}
+
+/// `POST …/by-ids`, and the body of a revocation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ids {
+    /// At most [`MAX_BATCH`].
+    pub ids: Vec<String>,
+}
+
+/// `POST …/by-name`, and the body of a renaming.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Name {
+    /// Compared without regard to case.
+    pub name: String,
+}
+
+/// `POST …/query`: a page.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Query {
+    /// Only people in these states; all if empty. Not for groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<String>,
+    /// Begin behind the row with this key…
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// …or behind so many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// At most [`MAX_BATCH`].
+    pub limit: usize,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Listing<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Rows of the whole list.
+    pub total: u64,
+    /// Key of the last row, if more follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `GET /members/{id}/confirmation`: what is needed to confirm.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Awaiting {
+    /// The person.
+    pub member: Member,
+    /// The groups whose key the person lacks.
+    pub groups: Vec<GroupKeyset>,
+}
+
+/// A group's keyset, as the caller holds it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupKeyset {
+    /// The group.
+    pub group: String,
+    /// Absent if it is not wrapped to the caller.
+    pub keyset: Option<Keyset>,
+}
+
+/// `POST /members/{id}/confirmation`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confirm {
+    /// Random; a repeat is answered with the first result.
+    pub request_id: String,
+    /// Of the public key that the keys were wrapped to.
+    pub fingerprint: String,
+    /// One for each group.
+    pub keys: Vec<WrappedKey>,
+}
+
+/// A symmetric key wrapped for somebody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WrappedKey {
+    /// Confirmation: the group. Grant: the person. Creation: the holder, person or group.
+    pub id: String,
+    /// Absent in a grant to somebody who has no key yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enc_sym_key: Option<Envelope>,
+}
+
+/// `POST /groups`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateGroup {
+    /// Random; a repeat is answered with the first result.
+    pub request_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its keyset, wrapped to the caller.
+    pub keyset: Keyset,
+    /// Its key for others: the Administrators.
+    pub keys: Vec<WrappedKey>,
+}
+
+/// `POST /groups/{id}/grants`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// At most [`MAX_BATCH`] people, each with the group's key if it has one of its own.
+    pub members: Vec<WrappedKey>,
+}
+
+/// How many memberships changed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// Memberships that were not there before, or are no more.
+    pub changed: usize,
+}
+
+/// `GET /groups/{id}/members/{member}`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Membership {
+    /// Whether the person belongs to the group.
+    pub member: bool,
+}

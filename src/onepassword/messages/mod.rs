@@ -1,0 +1,5 @@
+//! The JSON on the wire.
+
+pub mod administration;
+pub mod errors;
+pub mod sign_in;
