@@ -32,3 +32,4 @@
 
 pub mod account;
 pub mod onepassword;
+pub mod outbound;

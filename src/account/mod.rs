@@ -20,10 +20,14 @@ pub trait Account: Send + Sync {
     /// Who the bridge is in this account. Signs in if need be.
     async fn identity(&self) -> Result<Identity>;
 
+    /// Ends what sign-in began, as far as there is anything to end. The next call signs in again.
+    async fn sign_out(&self);
+
     /// Provisions a person: the account sends an invitation.
     ///
-    /// Not repeatable: an e-mail address in use is [`Error::EmailTaken`].
-    async fn invite(&self, person: &Invitation) -> Result<Member>;
+    /// Repeatable under the same `attempt` only, which then answers with the person whom it
+    /// invited; otherwise an e-mail address in use is [`Error::EmailTaken`].
+    async fn invite(&self, person: &Invitation, attempt: &Attempt) -> Result<Member>;
 
     /// One person by id; `None` if the account has none, or deleted it.
     async fn member(&self, id: &MemberId) -> Result<Option<Member>>;
@@ -33,6 +37,7 @@ pub trait Account: Send + Sync {
     async fn member_by_email(&self, email: &str) -> Result<Option<Member>>;
 
     /// A page of the people in one of `states` (all but the deleted if empty), in stable order.
+    /// Guests are not among them.
     async fn members(&self, states: &[MemberState], page: &Page) -> Result<Listing<Member>>;
 
     /// Changes name, language or e-mail address. A new address of somebody who has signed up
@@ -60,8 +65,9 @@ pub trait Account: Send + Sync {
 
     /// Creates a group together with its keys.
     ///
-    /// Not repeatable: a name in use is [`Error::GroupNameTaken`].
-    async fn create_group(&self, name: &str) -> Result<Group>;
+    /// Repeatable under the same `attempt` only, which then answers with the group that it
+    /// created; otherwise a name in use is [`Error::GroupNameTaken`].
+    async fn create_group(&self, name: &str, attempt: &Attempt) -> Result<Group>;
 
     /// One group by id.
     async fn group(&self, id: &GroupId) -> Result<Option<Group>>;
@@ -87,14 +93,20 @@ pub trait Account: Send + Sync {
     /// Whether a person belongs to a group, at the cost of one look-up.
     async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool>;
 
-    /// Puts people into a group: all of them, or none. Returns how many were not in it before.
+    /// Puts people into a group. Returns how many were not in it before.
+    ///
+    /// Up to [`MAX_BATCH`] people are let in all at once or not at all; more go in batches, of
+    /// which the first may hold when a later one fails. The count is for information: it may be 0
+    /// although people came in, if an answer was lost and the request repeated.
     ///
     /// People without a key yet are granted membership at once and the group's key at their
     /// confirmation. Ids that the account does not know are [`Error::UnknownMembers`].
     async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
 
-    /// Takes people out of a group: all of them, or none. Returns how many were in it. Ids that
-    /// are not in the group, or not in the account, are passed over.
+    /// Takes people out of a group. Returns how many were in it. Ids that are not in the group, or
+    /// not in the account, are passed over. Batches and the count are as with [`grant`].
+    ///
+    /// [`grant`]: Self::grant
     async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
 }
 
@@ -147,6 +159,23 @@ identifier! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of a 1Password account")]
 pub struct NotAnId;
+
+/// Names one attempt to create something, however often it has to be repeated: what tells a repeat
+/// that was lost on the way from a second request for a name that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt(String);
+
+impl Attempt {
+    /// Takes the text form: random, 1 to 64 characters.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Who the bridge is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -413,7 +442,9 @@ pub enum Error {
     #[error("another group of the account already has this name")]
     GroupNameTaken,
     /// The account invites only people of certain domains.
-    #[error("the account does not invite people at {domain}: add the domain to its allowed domains")]
+    #[error(
+        "the account does not invite people at {domain}: add the domain to its allowed domains"
+    )]
     DomainNotAllowed {
         /// The domain that was refused.
         domain: String,
@@ -433,6 +464,9 @@ pub enum Error {
     /// These ids are nobody's.
     #[error("the account has no member {}", list(.0))]
     UnknownMembers(Vec<MemberId>),
+    /// The person or the group was changed by others in each of many rounds.
+    #[error("the person or the group is being changed by others at this moment")]
+    Changing,
     /// The Provision Manager lacks a right, or the group's key.
     #[error("{0}")]
     NotPermitted(String),

@@ -1,0 +1,96 @@
+//! The keys at hand: our own keyset, and those of groups as they are needed.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::OnceCell;
+
+use super::{NativeAccount, compute};
+use crate::{
+    account::{Error, GroupId, Result},
+    onepassword::{
+        envelope::SymmetricKey,
+        keyset::{Keyset, OpenKeyset},
+        messages::administration::PREFIX,
+    },
+};
+
+/// How many groups' keys are kept; each is 32 bytes and its name.
+const KEPT: usize = 2000;
+
+/// Opened keys, wiped when dropped.
+#[derive(Default)]
+pub(super) struct Keys {
+    own: OnceCell<Arc<OpenKeyset>>,
+    groups: Mutex<HashMap<GroupId, SymmetricKey>>,
+}
+
+impl Keys {
+    fn kept(&self, group: &GroupId) -> Option<SymmetricKey> {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.get(group).cloned()
+    }
+
+    fn keep(&self, group: &GroupId, key: &SymmetricKey) {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if groups.len() >= KEPT {
+            // Whichever: a key that is missed costs one request.
+            if let Some(any) = groups.keys().next().cloned() {
+                groups.remove(&any);
+            }
+        }
+        groups.insert(group.clone(), key.clone());
+    }
+
+    pub(super) fn forget(&self, group: &GroupId) {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.remove(group);
+    }
+}
+
+impl NativeAccount {
+    /// Our own keyset, opened once.
+    pub(super) async fn own_keyset(&self) -> Result<Arc<OpenKeyset>> {
+        self.keys
+            .own
+            .get_or_try_init(|| async {
+                let keyset = self.myself().await?.keyset;
+                let unlock_key = self.connection.credentials().unlock_key.clone();
+                compute(move || OpenKeyset::open_primary(&keyset, &unlock_key))
+                    .await
+                    .map(Arc::new)
+                    .map_err(|_| {
+                        Error::CredentialsRefused(
+                            "the Provision Manager's keys do not open: run setup again".to_owned(),
+                        )
+                    })
+            })
+            .await
+            .cloned()
+    }
+
+    /// The key of a group that is wrapped to us.
+    pub(super) async fn group_key(&self, group: &GroupId) -> Result<SymmetricKey> {
+        if let Some(key) = self.keys.kept(group) {
+            return Ok(key);
+        }
+        let keyset: Keyset = self
+            .connection
+            .get(&format!("{PREFIX}/groups/{group}/keyset"))
+            .await?;
+        self.open_group(group, keyset).await
+    }
+
+    /// Opens a group's keyset that came with something else.
+    pub(super) async fn open_group(&self, group: &GroupId, keyset: Keyset) -> Result<SymmetricKey> {
+        if let Some(key) = self.keys.kept(group) {
+            return Ok(key);
+        }
+        let own = self.own_keyset().await?;
+        let key = compute(move || Ok(own.open(&keyset)?.symmetric_key().clone())).await?;
+        self.keys.keep(group, &key);
+        Ok(key)
+    }
+}

@@ -1,0 +1,206 @@
+//! People.
+
+use reqwest::Method;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{NativeAccount, compute, found, query, refusals::Failure};
+use crate::{
+    account::{
+        Attempt, Error, Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId,
+        MemberKind, MemberState, Page, Result,
+    },
+    onepassword::{
+        identifier,
+        messages::administration::{self as wire, PREFIX, reason},
+    },
+};
+
+/// How often a confirmation or a grant begins anew because the account changed meanwhile. The
+/// deadline of the call is the real limit.
+pub(super) const ROUNDS: usize = 30;
+
+impl NativeAccount {
+    pub(super) async fn invite_member(
+        &self,
+        person: &Invitation,
+        attempt: &Attempt,
+    ) -> Result<Member> {
+        let invite = wire::Invite {
+            request_id: attempt.as_str().to_owned(),
+            email: person.email.clone(),
+            name: person.name.clone(),
+            language: person.language.clone(),
+        };
+        member(
+            self.connection
+                .post(&format!("{PREFIX}/members"), &invite)
+                .await?,
+        )
+    }
+
+    pub(super) async fn find_member(&self, id: &MemberId) -> Result<Option<Member>> {
+        let path = format!("{PREFIX}/members/{id}");
+        found(self.connection.get(&path).await)?
+            .map(member)
+            .transpose()
+    }
+
+    pub(super) async fn find_member_by_email(&self, email: &str) -> Result<Option<Member>> {
+        let path = format!("{PREFIX}/members/by-email");
+        let email = wire::ByEmail {
+            email: email.to_owned(),
+        };
+        found(self.connection.post(&path, &email).await)?
+            .map(member)
+            .transpose()
+    }
+
+    pub(super) async fn list_members(
+        &self,
+        path: &str,
+        states: &[MemberState],
+        page: &Page,
+    ) -> Result<Listing<Member>> {
+        let listing: wire::Listing<wire::Member> =
+            self.connection.post(path, &query(states, page)).await?;
+        Ok(Listing {
+            items: listing
+                .items
+                .into_iter()
+                .map(member)
+                .collect::<Result<_>>()?,
+            total: listing.total,
+            next: listing.next,
+        })
+    }
+
+    pub(super) async fn change_member(&self, id: &MemberId, edit: &MemberEdit) -> Result<Member> {
+        let edit = wire::EditMember {
+            name: edit.name.clone(),
+            language: edit.language.clone(),
+            email: edit.email.clone(),
+        };
+        let path = format!("{PREFIX}/members/{id}");
+        let answer = self
+            .connection
+            .call(Method::PATCH, &path, Some(&edit))
+            .await;
+        member(answer.map_err(Failure::into_error)?)
+    }
+
+    pub(super) async fn set_suspended(&self, id: &MemberId, suspended: bool) -> Result<Member> {
+        let path = format!("{PREFIX}/members/{id}/suspension");
+        let method = if suspended {
+            Method::PUT
+        } else {
+            Method::DELETE
+        };
+        let answer = self.connection.call::<(), _>(method, &path, None).await;
+        member(answer.map_err(Failure::into_error)?)
+    }
+
+    pub(super) async fn confirm_member(
+        &self,
+        id: &MemberId,
+        fingerprint: &KeyFingerprint,
+    ) -> Result<Member> {
+        let path = format!("{PREFIX}/members/{id}/confirmation");
+        let request_id = identifier::upper().map_err(super::refusals::from_protocol)?;
+        for _ in 0..ROUNDS {
+            let awaiting: wire::Awaiting = self.connection.get(&path).await?;
+            let keys = self.keys_for(&awaiting, fingerprint).await?;
+            let confirm = wire::Confirm {
+                request_id: request_id.clone(),
+                fingerprint: fingerprint.as_str().to_owned(),
+                keys,
+            };
+            match self
+                .connection
+                .call(Method::POST, &path, Some(&confirm))
+                .await
+            {
+                Ok(confirmed) => return member(confirmed),
+                // Put into another group since we looked.
+                Err(Failure::Refused { reason, .. }) if reason == reason::KEYS_MISSING => {}
+                Err(failure) => return Err(failure.into_error()),
+            }
+        }
+        Err(Error::Changing)
+    }
+
+    /// The key of each group that somebody waits for, wrapped to the public key with this
+    /// fingerprint and no other.
+    async fn keys_for(
+        &self,
+        awaiting: &wire::Awaiting,
+        fingerprint: &KeyFingerprint,
+    ) -> Result<Vec<wire::WrappedKey>> {
+        let state = MemberState::from_name(&awaiting.member.state);
+        let Some(public) = awaiting.member.pub_key.clone() else {
+            return Err(Error::WrongState(state));
+        };
+        if !matches!(state, MemberState::TransferAccepted | MemberState::Pending) {
+            return Err(Error::WrongState(state));
+        }
+        if public.fingerprint() != fingerprint.as_str() {
+            return Err(Error::KeyChanged);
+        }
+        let mut keys = Vec::with_capacity(awaiting.groups.len());
+        for held in &awaiting.groups {
+            let keyset = held.keyset.clone().ok_or_else(|| {
+                Error::NotPermitted(format!(
+                    "the Provision Manager does not hold the key of the group {}, to which the \
+                     person belongs",
+                    held.group
+                ))
+            })?;
+            let group = super::groups::id(&held.group)?;
+            keys.push((held.group.clone(), self.open_group(&group, keyset).await?));
+        }
+        compute(move || {
+            keys.into_iter()
+                .map(|(id, key)| {
+                    Ok(wire::WrappedKey {
+                        id,
+                        enc_sym_key: Some(public.wrap(&key)?),
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+}
+
+pub(super) fn id(text: &str) -> Result<MemberId> {
+    text.parse()
+        .map_err(|_| Error::Protocol(format!("{text:?} is no id of a person")))
+}
+
+pub(super) fn time(text: &str) -> Result<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| Error::Protocol(format!("{text:?} is no time")))
+}
+
+fn member(wire: wire::Member) -> Result<Member> {
+    Ok(Member {
+        id: id(&wire.uuid)?,
+        key_fingerprint: wire
+            .pub_key
+            .as_ref()
+            .map(|key| KeyFingerprint::new(key.fingerprint())),
+        email: wire.email,
+        pending_email: wire.pending_email,
+        name: wire.name,
+        language: wire.language,
+        state: MemberState::from_name(&wire.state),
+        kind: if wire.kind == "GUEST" {
+            MemberKind::Guest
+        } else {
+            MemberKind::Member
+        },
+        protected: wire.protected,
+        created_at: time(&wire.created_at)?,
+        updated_at: time(&wire.updated_at)?,
+        version: wire.attr_version,
+    })
+}
