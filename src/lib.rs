@@ -33,3 +33,5 @@
 pub mod account;
 pub mod onepassword;
 pub mod outbound;
+#[cfg(feature = "local")]
+pub mod sandbox;

@@ -1,0 +1,468 @@
+//! Groups, their memberships and the keys that go with them.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    caller::{Caller, check_batch},
+    journal, members,
+    pages::{self, List},
+    refusal::{Refusal, found},
+    store::{count, from_json, now, to_json},
+};
+use crate::onepassword::{
+    envelope::Envelope,
+    identifier,
+    keyset::Keyset,
+    messages::administration::{
+        Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason,
+    },
+    rsa::PublicKey,
+};
+
+const COLUMNS: &str = "seq, uuid, name, kind, built_in, permissions, member_count, attr_version, \
+                       created_at, updated_at, json_extract(keyset, '$.uuid')";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Group)> {
+    let permissions: String = row.get(5)?;
+    let group = Group {
+        uuid: row.get(1)?,
+        name: row.get(2)?,
+        kind: row.get(3)?,
+        keyset: row.get(10)?,
+        built_in: row.get(4)?,
+        permissions: serde_json::from_str(&permissions).unwrap_or_default(),
+        member_count: count(row, 6)?,
+        attr_version: count(row, 7)?,
+        created_at: row.get(8)?,
+        updated_at: row.get(9)?,
+    };
+    Ok((row.get(0)?, group))
+}
+
+fn select(
+    db: &Connection,
+    condition: &str,
+    value: &dyn rusqlite::ToSql,
+) -> Result<Option<(i64, Group)>, Refusal> {
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM groups WHERE {condition}"))?
+        .query_row([value], from_row)
+        .optional()?)
+}
+
+fn none() -> Refusal {
+    Refusal::not_found(reason::NO_GROUP)
+}
+
+pub(super) fn by_uuid(db: &Connection, uuid: &str) -> Result<(i64, Group), Refusal> {
+    select(db, "uuid = ?", &uuid)?.ok_or_else(none)
+}
+
+fn by_seq(db: &Connection, seq: i64) -> Result<Group, Refusal> {
+    Ok(select(db, "seq = ?", &seq)?.ok_or_else(none)?.1)
+}
+
+pub(super) fn by_name(db: &Connection, name: &str) -> Result<Group, Refusal> {
+    Ok(select(db, "name_key = ?", &name_key(name))?
+        .ok_or_else(none)?
+        .1)
+}
+
+/// Those of the ids that exist, in the order asked.
+pub(super) fn by_ids(db: &Connection, ids: &Ids) -> Result<Vec<Group>, Refusal> {
+    check_batch(ids.ids.len())?;
+    let mut groups = Vec::with_capacity(ids.ids.len());
+    for id in &ids.ids {
+        groups.extend(select(db, "uuid = ?", id)?.map(|(_, group)| group));
+    }
+    Ok(groups)
+}
+
+pub(super) fn page(db: &Connection, query: &Query) -> Result<Listing<Group>, Refusal> {
+    let rows = pages::find(db, &List::Groups, query)?;
+    Ok(Listing {
+        items: rows
+            .seqs
+            .into_iter()
+            .map(|seq| by_seq(db, seq))
+            .collect::<Result<_, _>>()?,
+        total: rows.total,
+        next: rows.next,
+    })
+}
+
+pub(super) fn seqs_of(db: &Connection, member: i64) -> Result<Vec<i64>, Refusal> {
+    let mut statement =
+        db.prepare_cached("SELECT grp FROM memberships WHERE member = ? ORDER BY grp")?;
+    let rows = statement.query_map([member], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn of_member(db: &Connection, uuid: &str) -> Result<Vec<Group>, Refusal> {
+    let member = members::by_uuid(db, uuid)?;
+    seqs_of(db, member.seq)?
+        .into_iter()
+        .map(|seq| by_seq(db, seq))
+        .collect()
+}
+
+fn name_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+fn check_name(db: &Connection, name: &str, own: Option<i64>) -> Result<String, Refusal> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(Refusal::invalid("a group's name has 1 to 200 characters"));
+    }
+    match select(db, "name_key = ?", &name_key(name))? {
+        Some((seq, _)) if Some(seq) != own => Err(Refusal::conflict(
+            reason::NAME_TAKEN,
+            "another group has this name",
+        )),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// Groups that the account made for itself carry its power: nobody else's business.
+fn ordinary(found: (i64, Group)) -> Result<(i64, Group), Refusal> {
+    if found.1.built_in || !found.1.permissions.is_empty() {
+        return Err(Refusal::forbidden(
+            reason::PROTECTED,
+            format!(
+                "the group {} has power over the whole account",
+                found.1.name
+            ),
+        ));
+    }
+    Ok(found)
+}
+
+/// What a group is when it is made.
+pub(super) struct NewGroup<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) built_in: bool,
+    pub(super) permissions: &'a [&'a str],
+    pub(super) keyset: &'a Keyset,
+}
+
+pub(super) fn insert(db: &Connection, new: &NewGroup<'_>) -> Result<i64, Refusal> {
+    let name = check_name(db, new.name, None)?;
+    db.prepare_cached(
+        "INSERT INTO groups (uuid, name, name_key, kind, built_in, permissions, keyset, \
+         created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+    )?
+    .execute(params![
+        identifier::lower()?,
+        name,
+        name_key(&name),
+        new.kind,
+        new.built_in,
+        to_json(&new.permissions)?,
+        to_json(new.keyset)?,
+        now()
+    ])?;
+    Ok(db.last_insert_rowid())
+}
+
+pub(super) fn create(
+    db: &Connection,
+    caller: &Caller,
+    create: &CreateGroup,
+) -> Result<Group, Refusal> {
+    let attempt = journal::Attempt {
+        caller: &caller.uuid,
+        id: &create.request_id,
+        subject: format!("group {}", name_key(&create.name)),
+    };
+    let work = || {
+        let keyset = &create.keyset;
+        keyset.pub_key.check()?;
+        if keyset.pub_key.kid != keyset.uuid || !identifier::is_valid(&keyset.uuid) {
+            return Err(Refusal::invalid("this is no keyset of a group"));
+        }
+        let seq = insert(
+            db,
+            &NewGroup {
+                name: &create.name,
+                kind: "USER_DEFINED",
+                built_in: false,
+                permissions: &[],
+                keyset,
+            },
+        )?;
+        let own = members::keyset(db, caller.seq)?.pub_key;
+        store_key(db, seq, &caller.uuid, &own, &keyset.enc_sym_key, true)?;
+        let administrators = administrators(db)?;
+        let recovery = create
+            .keys
+            .iter()
+            .find(|key| key.id == administrators.uuid)
+            .and_then(|key| key.enc_sym_key.as_ref())
+            .ok_or_else(|| {
+                Refusal::invalid("the group's key has to be wrapped to the Administrators too")
+            })?;
+        store_key(
+            db,
+            seq,
+            &administrators.uuid,
+            &administrators.pub_key,
+            recovery,
+            true,
+        )?;
+        let group = by_seq(db, seq)?;
+        journal::record(db, "group_created", None, Some(&group.uuid), &caller.uuid)?;
+        Ok(group.uuid)
+    };
+    attempt.once(db, |uuid| Ok(by_uuid(db, uuid)?.1), work)
+}
+
+/// The group whose members can reach the key of every group.
+pub(super) fn administrators(db: &Connection) -> Result<KeyHolder, Refusal> {
+    let (uuid, keyset): (String, String) = db
+        .prepare_cached("SELECT uuid, keyset FROM groups WHERE kind = 'ADMINISTRATORS'")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(KeyHolder {
+        uuid,
+        pub_key: from_json::<Keyset>(&keyset)?.pub_key,
+    })
+}
+
+pub(super) fn rename(
+    db: &Connection,
+    caller: &Caller,
+    uuid: &str,
+    name: &str,
+) -> Result<Group, Refusal> {
+    let (seq, group) = ordinary(by_uuid(db, uuid)?)?;
+    let name = check_name(db, name, Some(seq))?;
+    if name != group.name {
+        db.prepare_cached("UPDATE groups SET name = ?, name_key = ? WHERE seq = ?")?
+            .execute(params![name, name_key(&name), seq])?;
+        touch(db, seq)?;
+        journal::record(db, "group_renamed", None, Some(uuid), &caller.uuid)?;
+    }
+    by_seq(db, seq)
+}
+
+pub(super) fn delete(db: &Connection, caller: &Caller, uuid: &str) -> Result<(), Refusal> {
+    let (seq, _) = ordinary(by_uuid(db, uuid)?)?;
+    for table in ["memberships", "wrapped_keys"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE grp = ?"))?
+            .execute([seq])?;
+    }
+    db.prepare_cached("DELETE FROM wrapped_keys WHERE holder = ?")?
+        .execute([uuid])?;
+    db.prepare_cached("DELETE FROM groups WHERE seq = ?")?
+        .execute([seq])?;
+    journal::record(db, "group_deleted", None, Some(uuid), &caller.uuid)
+}
+
+pub(super) fn touch(db: &Connection, seq: i64) -> Result<(), Refusal> {
+    db.prepare_cached(
+        "UPDATE groups SET attr_version = attr_version + 1, updated_at = ? WHERE seq = ?",
+    )?
+    .execute(params![now(), seq])?;
+    Ok(())
+}
+
+pub(super) fn is_member(db: &Connection, uuid: &str, member: &str) -> Result<bool, Refusal> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM memberships WHERE grp = (SELECT seq FROM groups WHERE uuid = ?) \
+             AND member = (SELECT seq FROM members WHERE uuid = ?)",
+        )?
+        .exists([uuid, member])?)
+}
+
+/// Adds a membership; false if it was there.
+pub(super) fn join(db: &Connection, group: i64, member: i64) -> Result<bool, Refusal> {
+    let added = db
+        .prepare_cached("INSERT OR IGNORE INTO memberships (grp, member) VALUES (?, ?)")?
+        .execute([group, member])?;
+    Ok(added > 0)
+}
+
+/// Team Members, to which everybody belongs who has signed up.
+pub(super) fn join_everyone(db: &Connection, member: i64) -> Result<(), Refusal> {
+    let everyone: i64 = db
+        .prepare_cached("SELECT seq FROM groups WHERE kind = 'TEAM_MEMBERS'")?
+        .query_row([], |row| row.get(0))?;
+    if join(db, everyone, member)? {
+        touch(db, everyone)?;
+    }
+    Ok(())
+}
+
+/// Keeps a group's key for a holder.
+pub(super) fn store_key(
+    db: &Connection,
+    group: i64,
+    holder: &str,
+    key: &PublicKey,
+    wrapped: &Envelope,
+    manager: bool,
+) -> Result<(), Refusal> {
+    members::check_wrapped(key, wrapped)?;
+    db.prepare_cached(
+        "INSERT INTO wrapped_keys (grp, holder, manager, enc_sym_key) VALUES (?, ?, ?, ?) \
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![group, holder, manager, to_json(wrapped)?])?;
+    Ok(())
+}
+
+/// The groups whose key a member does not have yet.
+pub(super) fn without_key(
+    db: &Connection,
+    member: i64,
+    uuid: &str,
+) -> Result<Vec<(i64, String)>, Refusal> {
+    let mut statement = db.prepare_cached(
+        "SELECT g.seq, g.uuid FROM memberships m JOIN groups g ON g.seq = m.grp \
+         WHERE m.member = ?1 AND NOT EXISTS \
+         (SELECT 1 FROM wrapped_keys w WHERE w.grp = g.seq AND w.holder = ?2)",
+    )?;
+    let rows = statement.query_map(params![member, uuid], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A group's keyset as a holder sees it.
+pub(super) fn keyset_for(
+    db: &Connection,
+    group: i64,
+    holder: &str,
+) -> Result<Option<Keyset>, Refusal> {
+    let found: Option<(String, String)> = db
+        .prepare_cached(
+            "SELECT g.keyset, w.enc_sym_key FROM groups g JOIN wrapped_keys w ON w.grp = g.seq \
+             WHERE g.seq = ? AND w.holder = ?",
+        )?
+        .query_row(params![group, holder], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found
+        .map(|(keyset, wrapped)| {
+            Ok(Keyset {
+                encrypted_by: String::new(),
+                enc_sym_key: from_json(&wrapped)?,
+                ..from_json(&keyset)?
+            })
+        })
+        .transpose()
+}
+
+pub(super) fn keyset(db: &Connection, caller: &Caller, uuid: &str) -> Result<Keyset, Refusal> {
+    let found = by_uuid(db, uuid)?;
+    if let Some(keyset) = keyset_for(db, found.0, &caller.uuid)? {
+        return Ok(keyset);
+    }
+    let (_, group) = ordinary(found)?;
+    Err(Refusal::forbidden(
+        reason::NO_KEY,
+        format!(
+            "the key of the group {} is not wrapped to the caller",
+            group.name
+        ),
+    ))
+}
+
+/// Every group key that is wrapped to a holder, and those that the holder's groups hold: in the
+/// public shape of a list of keysets.
+pub(super) fn keysets_of(db: &Connection, member: i64, uuid: &str) -> Result<Vec<Keyset>, Refusal> {
+    let mut holders = vec![uuid.to_owned()];
+    for seq in seqs_of(db, member)? {
+        holders.push(by_seq(db, seq)?.uuid);
+    }
+    let mut keysets = Vec::new();
+    for holder in holders {
+        let mut statement = db.prepare_cached("SELECT grp FROM wrapped_keys WHERE holder = ?")?;
+        let groups: Vec<i64> = statement
+            .query_map([&holder], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for group in groups {
+            keysets.extend(keyset_for(db, group, &holder)?);
+        }
+    }
+    Ok(keysets)
+}
+
+pub(super) fn grant(
+    db: &Connection,
+    caller: &Caller,
+    uuid: &str,
+    grant: &Grant,
+) -> Result<Changed, Refusal> {
+    check_batch(grant.members.len())?;
+    let (group, _) = ordinary(by_uuid(db, uuid)?)?;
+    let (mut unknown, mut keyless, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    for given in &grant.members {
+        let Some(member) = found(members::by_uuid(db, &given.id))? else {
+            unknown.push(given.id.clone());
+            continue;
+        };
+        if member.holds_keys() {
+            let held = keyset_for(db, group, &member.uuid)?.is_some();
+            match (&given.enc_sym_key, member.public_key()?) {
+                _ if held => {}
+                (Some(wrapped), Some(key)) => {
+                    store_key(db, group, &member.uuid, &key, wrapped, false)?;
+                }
+                _ => keyless.push(member.uuid.clone()),
+            }
+        }
+        if join(db, group, member.seq)? {
+            added.push(member.uuid);
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::not_found(reason::UNKNOWN_MEMBERS).about(unknown));
+    }
+    if !keyless.is_empty() {
+        return Err(Refusal::conflict(
+            reason::KEY_REQUIRED,
+            "some of these people are confirmed: the group's key has to be wrapped to them",
+        )
+        .about(keyless));
+    }
+    for member in &added {
+        journal::record(db, "granted", Some(member), Some(uuid), &caller.uuid)?;
+    }
+    if !added.is_empty() {
+        touch(db, group)?;
+    }
+    Ok(Changed {
+        changed: added.len(),
+    })
+}
+
+pub(super) fn revoke(
+    db: &Connection,
+    caller: &Caller,
+    uuid: &str,
+    ids: &Ids,
+) -> Result<Changed, Refusal> {
+    check_batch(ids.ids.len())?;
+    let (group, _) = ordinary(by_uuid(db, uuid)?)?;
+    let mut changed = 0;
+    for id in &ids.ids {
+        let removed = db
+            .prepare_cached(
+                "DELETE FROM memberships WHERE grp = ?1 AND member = \
+                 (SELECT seq FROM members WHERE uuid = ?2)",
+            )?
+            .execute(params![group, id])?;
+        if removed > 0 {
+            db.prepare_cached(
+                "DELETE FROM wrapped_keys WHERE grp = ? AND holder = ? AND manager = 0",
+            )?
+            .execute(params![group, id])?;
+            journal::record(db, "revoked", Some(id), Some(uuid), &caller.uuid)?;
+            changed += 1;
+        }
+    }
+    if changed > 0 {
+        touch(db, group)?;
+    }
+    Ok(Changed { changed })
+}
