@@ -35,3 +35,4 @@ pub mod onepassword;
 pub mod outbound;
 #[cfg(feature = "local")]
 pub mod sandbox;
+pub mod scim;
