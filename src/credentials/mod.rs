@@ -1,0 +1,104 @@
+//! The bridge's own credentials: a sealed `scimsession` file, and the secrets that open it.
+//!
+//! The file and a bearer token are useless apart. A random content key seals the Provision
+//! Manager's credentials; it is wrapped once for every recipient: for each bearer token, so that
+//! tokens can overlap, and for the sweep key, with which the scheduled sweep works without a
+//! provider's request.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::onepassword::sign_in_credentials::SignInCredentials;
+
+mod scimsession;
+mod secret;
+mod source;
+
+pub use scimsession::{Recipient, RecipientKind, ScimSession};
+pub use secret::{BearerToken, Mistyped, SweepKey};
+pub use source::Source;
+
+/// What a `scimsession` holds, by the connector that needs it.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "connector", rename_all = "snake_case")]
+pub enum Credentials {
+    /// For the account service's own protocol: derived keys, no password.
+    Native(SignInCredentials),
+}
+
+/// A secret that a `scimsession` can be opened with.
+pub trait Opener {
+    /// Which recipients it may be.
+    const KIND: RecipientKind;
+
+    /// Its 256 bits.
+    fn secret(&self) -> &[u8; 32];
+}
+
+impl Credentials {
+    /// Seals these credentials for a first recipient.
+    ///
+    /// # Errors
+    /// Only if the system has no random numbers.
+    pub fn seal<O: Opener>(
+        &self,
+        recipient: (&O, &str),
+        now: OffsetDateTime,
+    ) -> Result<ScimSession, Error> {
+        let (address, device) = match self {
+            Self::Native(native) => (&native.sign_in_address, &native.device_uuid),
+        };
+        let plaintext = self.to_plaintext()?;
+        ScimSession::seal(address, device, &plaintext, recipient, now)
+    }
+
+    /// Opens a file with one of its recipients' secrets.
+    ///
+    /// # Errors
+    /// [`Error::NotARecipient`] if the secret is none of the file's, [`Error::Expired`] if it was
+    /// once, [`Error::Damaged`] if any part of the file is not as it was sealed.
+    pub fn open<O: Opener>(
+        file: &ScimSession,
+        secret: &O,
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        let plaintext = file.open(secret, now)?;
+        serde_json::from_slice(&plaintext).map_err(|_| Error::Damaged)
+    }
+
+    fn to_plaintext(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        // Large enough from the start: a buffer that grows leaves copies of secrets behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        serde_json::to_writer(&mut *json, self).map_err(|_| Error::Damaged)?;
+        Ok(json)
+    }
+}
+
+/// Why credentials could not be opened. No text names a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The secret opens nothing in this file.
+    #[error("the token is not one of this scimsession's")]
+    NotARecipient,
+    /// The secret's time is over.
+    #[error("the token has expired: issue a new one")]
+    Expired,
+    /// Something in the file is not as it was sealed.
+    #[error("the scimsession is damaged or was changed: install it again, or run the set-up")]
+    Damaged,
+    /// The text is no scimsession at all.
+    #[error("not a scimsession: {0}")]
+    NotAScimSession(String),
+    /// The place that keeps the file cannot be read.
+    #[error("no scimsession at {place}: {reason}")]
+    Missing {
+        /// Where it was looked for.
+        place: String,
+        /// What the place said.
+        reason: String,
+    },
+    /// The system gave no random numbers.
+    #[error("the system has no source of random numbers")]
+    NoRandomness,
+}
