@@ -37,3 +37,4 @@ pub mod outbound;
 #[cfg(feature = "local")]
 pub mod sandbox;
 pub mod scim;
+pub mod state;

@@ -1,0 +1,277 @@
+//! What the bridge remembers between requests, and only because the account cannot hold it.
+//!
+//! Losing a store loses no person and no access: names as the provider sent them, its external
+//! ids, the list of managed groups and the clock of running confirmations, nothing else. Records
+//! carry a version, and every write is conditional on it, so that any number of bridges may share
+//! one store.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+#[cfg(feature = "local")]
+pub mod sqlite;
+
+/// A place for the bridge's records. Ids are the account's, as text.
+#[async_trait]
+pub trait StateStore: Send + Sync {
+    /// What is remembered of one person.
+    async fn person(&self, id: &str) -> Result<Option<Versioned<Person>>>;
+
+    /// The same for a page of people; the answer has one place for each id, in their order.
+    async fn people(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Person>>>>;
+
+    /// The person to whom the provider gave this external id (compared with case).
+    async fn person_by_external_id(&self, external_id: &str) -> Result<Option<String>>;
+
+    /// The people who were sent with this address among their `emails` (compared without case),
+    /// at most 100.
+    async fn people_by_email(&self, email: &str) -> Result<Vec<String>>;
+
+    /// Writes a person if the stored version is still `version` (0: there is none yet).
+    async fn put_person(&self, id: &str, person: &Person, version: u64) -> Result<()>;
+
+    /// Forgets a person who has left the account; it is no error if there is none.
+    async fn remove_person(&self, id: &str) -> Result<()>;
+
+    /// One managed group.
+    async fn managed_group(&self, id: &str) -> Result<Option<Versioned<ManagedGroup>>>;
+
+    /// Those of `ids` that are managed; the answer has one place for each id, in their order.
+    async fn managed_groups_by_id(
+        &self,
+        ids: &[&str],
+    ) -> Result<Vec<Option<Versioned<ManagedGroup>>>>;
+
+    /// The group to which the provider gave this external id (compared with case).
+    async fn managed_group_by_external_id(&self, external_id: &str) -> Result<Option<String>>;
+
+    /// A page of the managed groups in the order of their ids, and how many there are in all.
+    async fn managed_groups(&self, offset: u64, limit: usize) -> Result<(Vec<String>, u64)>;
+
+    /// Writes a managed group if the stored version is still `version` (0: there is none yet).
+    async fn put_managed_group(&self, id: &str, group: &ManagedGroup, version: u64) -> Result<()>;
+
+    /// Forgets a managed group; it is no error if there is none.
+    async fn remove_managed_group(&self, id: &str) -> Result<()>;
+
+    /// How far a person's confirmation has come.
+    async fn confirmation(&self, id: &str) -> Result<Option<Versioned<Confirmation>>>;
+
+    /// A page of the confirmations that are not over, in the order of their ids, after `after`.
+    async fn open_confirmations(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Versioned<Confirmation>)>>;
+
+    /// Writes a confirmation if the stored version is still `version` (0: there is none yet).
+    async fn put_confirmation(
+        &self,
+        id: &str,
+        confirmation: &Confirmation,
+        version: u64,
+    ) -> Result<()>;
+
+    /// Claims the creation of the resource with this key until `until`, under the name `attempt`.
+    ///
+    /// The account and this store cannot be written in one transaction. Whoever takes over a
+    /// claim that was cut off gets the first attempt's name with it, under which the account
+    /// answers a repeat with what that attempt created.
+    async fn claim_creation(
+        &self,
+        key: &CreationKey,
+        attempt: &str,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Result<Claim>;
+
+    /// Ends a claim. `Interrupted` leaves it to be taken over at once, `Done` forgets it.
+    async fn end_creation(&self, key: &CreationKey, end: CreationEnd) -> Result<()>;
+}
+
+/// The answer of a store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A record with the version that a later write has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub value: T,
+    /// Counts its writes, from 1.
+    pub version: u64,
+}
+
+/// A person's attributes as the provider sent them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The provider's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// `userName` in the spelling that was sent.
+    pub user_name: String,
+    /// `displayName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// `name.formatted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formatted: Option<String>,
+    /// `name.givenName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// `name.familyName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<String>,
+    /// `emails`, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Email>,
+    /// `preferredLanguage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_language: Option<String>,
+    /// The one name that the account was given; if the account has another one by now, the
+    /// account is right and the names above are history.
+    pub account_name: String,
+    /// Whether this bridge invited the person.
+    #[serde(default)]
+    pub invited: bool,
+    /// When any of this last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: Timestamp,
+}
+
+/// One of a person's addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The address.
+    pub value: String,
+    /// `work`, `home` or another word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Whether it is the first choice, if the provider said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<bool>,
+    /// A label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+}
+
+/// A group that shows through SCIM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagedGroup {
+    /// `displayName` in the spelling that was sent.
+    pub display_name: String,
+    /// The name that the account made of it; if it has another one by now, the account is right.
+    pub account_name: String,
+    /// The provider's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// When any of this last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: Timestamp,
+}
+
+/// How far the confirmation of a person has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// When a sweep first saw the person waiting with this key: the delay counts from here.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: Timestamp,
+    /// Fingerprint of the public key that was seen then.
+    pub fingerprint: String,
+    /// Where it stands.
+    pub status: ConfirmationStatus,
+}
+
+/// Where a confirmation stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ConfirmationStatus {
+    /// The delay runs, or the last try failed.
+    Waiting {
+        /// How often it failed.
+        #[serde(default)]
+        failures: u32,
+        /// Not to be tried before this moment.
+        #[serde(default, with = "time::serde::rfc3339::option")]
+        not_before: Option<Timestamp>,
+        /// Why the last try failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_error: Option<String>,
+    },
+    /// A check said no; nothing happens until its cause is gone.
+    Held {
+        /// What the check found.
+        reason: String,
+    },
+    /// The person is in, or no longer waits.
+    Over,
+}
+
+impl ConfirmationStatus {
+    /// Waiting, never tried.
+    pub fn waiting() -> Self {
+        Self::Waiting {
+            failures: 0,
+            not_before: None,
+            last_error: None,
+        }
+    }
+}
+
+/// What a creation is known by before it has an id: kind and unique name, the latter compared
+/// without case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreationKey {
+    /// A person, by e-mail address.
+    Person(String),
+    /// A group, by name.
+    Group(String),
+}
+
+impl CreationKey {
+    /// The key as one text, for a store's index.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Person(email) => format!("person:{}", email.to_lowercase()),
+            Self::Group(name) => format!("group:{}", name.to_lowercase()),
+        }
+    }
+}
+
+/// The answer to [`StateStore::claim_creation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is ours, under this name: the one we gave, or that of an attempt that was cut off.
+    Ours(String),
+    /// Somebody is at it now.
+    Held,
+}
+
+/// How a claimed creation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreationEnd {
+    /// Created, or refused for good.
+    Done,
+    /// It is not known how far it came.
+    Interrupted,
+}
+
+/// A moment, in UTC.
+pub type Timestamp = OffsetDateTime;
+
+/// Why a store did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The record was written by somebody else meanwhile: read it again.
+    #[error("the record was changed at the same time")]
+    Conflict,
+    /// Another resource of the same kind has this external id.
+    #[error("another resource has this externalId")]
+    ExternalIdTaken,
+    /// The store could not be reached, or did not answer in time.
+    #[error("the state store cannot be reached: {0}")]
+    Unavailable(String),
+    /// The store holds something that this version cannot read.
+    #[error("the state store holds a record that cannot be read: {0}")]
+    Corrupt(String),
+}

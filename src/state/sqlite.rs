@@ -1,0 +1,630 @@
+//! The store of a bridge on one machine: one SQLite file, which several processes may share.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, ManagedGroup, Person,
+    Result, StateStore, Timestamp, Versioned,
+};
+
+/// Another process may hold the file's write lock for this long before we give up.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Records are JSON; what is looked up stands beside them in columns of its own.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS person (
+    id TEXT PRIMARY KEY,
+    external_id TEXT UNIQUE,
+    record TEXT NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS person_email (
+    email TEXT NOT NULL,
+    id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    PRIMARY KEY (email, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_email_by_id ON person_email (id);
+CREATE TABLE IF NOT EXISTS managed_group (
+    id TEXT PRIMARY KEY,
+    external_id TEXT UNIQUE,
+    record TEXT NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS confirmation (
+    id TEXT PRIMARY KEY,
+    open INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS open_confirmation ON confirmation (id) WHERE open;
+CREATE TABLE IF NOT EXISTS creation (
+    key TEXT PRIMARY KEY,
+    attempt TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// A [`StateStore`] in one SQLite file.
+#[derive(Clone)]
+pub struct SqliteStore {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, and makes it if there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        make_private(path).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(LOCK_PATIENCE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+        })
+    }
+
+    /// Runs `work` on the connection, off the async threads.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let connection = Arc::clone(&self.connection);
+        tokio::task::spawn_blocking(move || {
+            let mut connection = connection
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            work(&mut connection)
+        })
+        .await
+        .map_err(|error| Error::Unavailable(error.to_string()))?
+    }
+
+    /// Runs `work` in a transaction that holds the write lock from its start, so that what it
+    /// reads cannot change before it writes.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.with(move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn record<T: DeserializeOwned + Send + 'static>(
+        &self,
+        table: Table,
+        id: &str,
+    ) -> Result<Option<Versioned<T>>> {
+        let id = id.to_owned();
+        self.with(move |connection| read(connection, table, &id))
+            .await
+    }
+
+    async fn records<T: DeserializeOwned + Send + 'static>(
+        &self,
+        table: Table,
+        ids: &[&str],
+    ) -> Result<Vec<Option<Versioned<T>>>> {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.with(move |connection| ids.iter().map(|id| read(connection, table, id)).collect())
+            .await
+    }
+
+    async fn id_where(&self, sql: &'static str, value: &str) -> Result<Option<String>> {
+        let value = value.to_owned();
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([value], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl StateStore for SqliteStore {
+    async fn person(&self, id: &str) -> Result<Option<Versioned<Person>>> {
+        self.record(Table::Person, id).await
+    }
+
+    async fn people(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Person>>>> {
+        self.records(Table::Person, ids).await
+    }
+
+    async fn person_by_external_id(&self, external_id: &str) -> Result<Option<String>> {
+        self.id_where("SELECT id FROM person WHERE external_id = ?1", external_id)
+            .await
+    }
+
+    async fn people_by_email(&self, email: &str) -> Result<Vec<String>> {
+        let email = email.to_lowercase();
+        self.with(move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT id FROM person_email WHERE email = ?1 LIMIT 100")?;
+            let ids = statement.query_map([email], |row| row.get(0))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn put_person(&self, id: &str, person: &Person, version: u64) -> Result<()> {
+        let (id, record) = (id.to_owned(), encode(person)?);
+        let external_id = person.external_id.clone();
+        let emails: Vec<String> = person
+            .emails
+            .iter()
+            .map(|email| email.value.to_lowercase())
+            .collect();
+        self.write(move |transaction| {
+            put(
+                transaction,
+                Table::Person,
+                &id,
+                &external_id,
+                &record,
+                version,
+            )?;
+            transaction
+                .prepare_cached("DELETE FROM person_email WHERE id = ?1")?
+                .execute([&id])?;
+            let mut insert = transaction
+                .prepare_cached("INSERT OR IGNORE INTO person_email (email, id) VALUES (?1, ?2)")?;
+            for email in emails {
+                insert.execute([&email, &id])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remove_person(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |transaction| {
+            transaction.execute("DELETE FROM person WHERE id = ?1", [id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn managed_group(&self, id: &str) -> Result<Option<Versioned<ManagedGroup>>> {
+        self.record(Table::ManagedGroup, id).await
+    }
+
+    async fn managed_groups_by_id(
+        &self,
+        ids: &[&str],
+    ) -> Result<Vec<Option<Versioned<ManagedGroup>>>> {
+        self.records(Table::ManagedGroup, ids).await
+    }
+
+    async fn managed_group_by_external_id(&self, external_id: &str) -> Result<Option<String>> {
+        let sql = "SELECT id FROM managed_group WHERE external_id = ?1";
+        self.id_where(sql, external_id).await
+    }
+
+    async fn managed_groups(&self, offset: u64, limit: usize) -> Result<(Vec<String>, u64)> {
+        self.with(move |connection| {
+            let total = connection
+                .prepare_cached("SELECT count(*) FROM managed_group")?
+                .query_row([], |row| row.get(0))?;
+            let mut statement = connection
+                .prepare_cached("SELECT id FROM managed_group ORDER BY id LIMIT ?1 OFFSET ?2")?;
+            let ids = statement.query_map(params![limit, offset], |row| row.get(0))?;
+            Ok((ids.collect::<rusqlite::Result<_>>()?, total))
+        })
+        .await
+    }
+
+    async fn put_managed_group(&self, id: &str, group: &ManagedGroup, version: u64) -> Result<()> {
+        let (id, record) = (id.to_owned(), encode(group)?);
+        let external_id = group.external_id.clone();
+        self.write(move |transaction| {
+            let table = Table::ManagedGroup;
+            put(transaction, table, &id, &external_id, &record, version)
+        })
+        .await
+    }
+
+    async fn remove_managed_group(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |transaction| {
+            transaction.execute("DELETE FROM managed_group WHERE id = ?1", [id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn confirmation(&self, id: &str) -> Result<Option<Versioned<Confirmation>>> {
+        self.record(Table::Confirmation, id).await
+    }
+
+    async fn open_confirmations(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Versioned<Confirmation>)>> {
+        let after = after.unwrap_or_default().to_owned();
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record, version, id FROM confirmation
+                 WHERE open AND id > ?1 ORDER BY id LIMIT ?2",
+            )?;
+            let mut rows = statement.query(params![after, limit])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push((row.get(2)?, decode(row)?));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn put_confirmation(
+        &self,
+        id: &str,
+        confirmation: &Confirmation,
+        version: u64,
+    ) -> Result<()> {
+        let (id, record) = (id.to_owned(), encode(confirmation)?);
+        let open = confirmation.status != ConfirmationStatus::Over;
+        self.write(move |transaction| {
+            put(
+                transaction,
+                Table::Confirmation,
+                &id,
+                &open,
+                &record,
+                version,
+            )
+        })
+        .await
+    }
+
+    async fn claim_creation(
+        &self,
+        key: &CreationKey,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim> {
+        let (key, attempt) = (key.to_text(), attempt.to_owned());
+        let (now, until) = (now.unix_timestamp(), until.unix_timestamp());
+        self.write(move |transaction| {
+            let known: Option<(String, i64)> = transaction
+                .prepare_cached("SELECT attempt, until FROM creation WHERE key = ?1")?
+                .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let attempt = match known {
+                Some((_, held_until)) if held_until > now => return Ok(Claim::Held),
+                Some((cut_off, _)) => cut_off,
+                None => attempt,
+            };
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO creation (key, attempt, until) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![key, attempt, until])?;
+            Ok(Claim::Ours(attempt))
+        })
+        .await
+    }
+
+    async fn end_creation(&self, key: &CreationKey, end: CreationEnd) -> Result<()> {
+        let key = key.to_text();
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached(match end {
+                    CreationEnd::Done => "DELETE FROM creation WHERE key = ?1",
+                    CreationEnd::Interrupted => "UPDATE creation SET until = 0 WHERE key = ?1",
+                })?
+                .execute([key])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Makes the file, if there is none, and for its owner only: it holds people's names and
+/// addresses. SQLite gives the files that it puts beside it the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    drop(file);
+    Ok(())
+}
+
+/// The tables of versioned records.
+#[derive(Clone, Copy)]
+enum Table {
+    Person,
+    ManagedGroup,
+    Confirmation,
+}
+
+impl Table {
+    fn select(self) -> &'static str {
+        match self {
+            Self::Person => "SELECT record, version FROM person WHERE id = ?1",
+            Self::ManagedGroup => "SELECT record, version FROM managed_group WHERE id = ?1",
+            Self::Confirmation => "SELECT record, version FROM confirmation WHERE id = ?1",
+        }
+    }
+
+    /// Parameters: id, the indexed column, record.
+    fn insert(self) -> &'static str {
+        match self {
+            Self::Person => {
+                "INSERT INTO person (id, external_id, record, version) VALUES (?1, ?2, ?3, 1)"
+            }
+            Self::ManagedGroup => {
+                "INSERT INTO managed_group (id, external_id, record, version)
+                 VALUES (?1, ?2, ?3, 1)"
+            }
+            Self::Confirmation => {
+                "INSERT INTO confirmation (id, open, record, version) VALUES (?1, ?2, ?3, 1)"
+            }
+        }
+    }
+
+    /// Parameters: id, the indexed column, record, the version that must still stand.
+    fn update(self) -> &'static str {
+        match self {
+            Self::Person => {
+                "UPDATE person SET external_id = ?2, record = ?3, version = version + 1
+                 WHERE id = ?1 AND version = ?4"
+            }
+            Self::ManagedGroup => {
+                "UPDATE managed_group SET external_id = ?2, record = ?3, version = version + 1
+                 WHERE id = ?1 AND version = ?4"
+            }
+            Self::Confirmation => {
+                "UPDATE confirmation SET open = ?2, record = ?3, version = version + 1
+                 WHERE id = ?1 AND version = ?4"
+            }
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(
+    connection: &Connection,
+    table: Table,
+    id: &str,
+) -> Result<Option<Versioned<T>>> {
+    let mut statement = connection.prepare_cached(table.select())?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(decode).transpose()
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    table: Table,
+    id: &str,
+    indexed: &dyn ToSql,
+    record: &str,
+    version: u64,
+) -> Result<()> {
+    let written = if version == 0 {
+        transaction
+            .prepare_cached(table.insert())?
+            .execute(params![id, indexed, record])
+            .map_err(|error| match Error::from(error) {
+                // The new id is taken, not the external one, if the row is there.
+                Error::ExternalIdTaken if exists(transaction, table, id) => Error::Conflict,
+                other => other,
+            })?
+    } else {
+        transaction
+            .prepare_cached(table.update())?
+            .execute(params![id, indexed, record, version])?
+    };
+    (written == 1).then_some(()).ok_or(Error::Conflict)
+}
+
+fn exists(transaction: &Transaction<'_>, table: Table, id: &str) -> bool {
+    transaction
+        .prepare_cached(table.select())
+        .and_then(|mut statement| statement.exists([id]))
+        .unwrap_or(false)
+}
+
+fn encode<T: Serialize>(record: &T) -> Result<String> {
+    serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+/// Reads the columns `record, version`.
+fn decode<T: DeserializeOwned>(row: &Row<'_>) -> Result<Versioned<T>> {
+    let record: String = row.get(0)?;
+    let value = serde_json::from_str(&record).map_err(|error| Error::Corrupt(error.to_string()))?;
+    Ok(Versioned {
+        value,
+        version: row.get(1)?,
+    })
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, _)
+                if failure.code == ErrorCode::ConstraintViolation =>
+            {
+                Self::ExternalIdTaken
+            }
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn person(external_id: Option<&str>) -> Person {
+        Person {
+            external_id: external_id.map(Into::into),
+            user_name: "Ann@Example.com".into(),
+            emails: vec![super::super::Email {
+                value: "Ann@Example.com".into(),
+                kind: Some("work".into()),
+                primary: Some(true),
+                display: None,
+            }],
+            display_name: None,
+            formatted: None,
+            given_name: None,
+            family_name: None,
+            preferred_language: None,
+            account_name: "Ann".into(),
+            invited: true,
+            updated_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("state.db")).unwrap();
+        (dir, store)
+    }
+
+    #[tokio::test]
+    async fn a_write_must_name_the_version_it_replaces() {
+        let (_dir, store) = store();
+        store.put_person("A", &person(Some("x")), 0).await.unwrap();
+        assert_eq!(
+            store.put_person("A", &person(Some("y")), 0).await,
+            Err(Error::Conflict)
+        );
+        store.put_person("A", &person(Some("y")), 1).await.unwrap();
+        assert_eq!(
+            store.put_person("A", &person(Some("z")), 1).await,
+            Err(Error::Conflict)
+        );
+        assert_eq!(store.person("A").await.unwrap().unwrap().version, 2);
+    }
+
+    #[tokio::test]
+    async fn an_external_id_belongs_to_one_resource() {
+        let (_dir, store) = store();
+        store.put_person("A", &person(Some("x")), 0).await.unwrap();
+        store.put_person("B", &person(None), 0).await.unwrap();
+        let taken = Err(Error::ExternalIdTaken);
+        assert_eq!(store.put_person("B", &person(Some("x")), 1).await, taken);
+        assert_eq!(store.put_person("C", &person(Some("x")), 0).await, taken);
+        let found = store.person_by_external_id("x").await.unwrap();
+        assert_eq!(found.as_deref(), Some("A"));
+        assert_eq!(store.person_by_external_id("X").await.unwrap(), None);
+        store.remove_person("A").await.unwrap();
+        store.put_person("B", &person(Some("x")), 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn people_are_found_by_address_without_case_until_they_lose_it() {
+        let (_dir, store) = store();
+        store.put_person("A", &person(None), 0).await.unwrap();
+        let found = store.people_by_email("aNN@example.COM").await.unwrap();
+        assert_eq!(found, ["A"]);
+        let mut without = person(None);
+        without.emails.clear();
+        store.put_person("A", &without, 1).await.unwrap();
+        assert!(
+            store
+                .people_by_email("ann@example.com")
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[tokio::test]
+    async fn only_open_confirmations_are_listed() {
+        let (_dir, store) = store();
+        let mut confirmation = Confirmation {
+            since: Timestamp::UNIX_EPOCH,
+            fingerprint: "f".into(),
+            status: ConfirmationStatus::waiting(),
+        };
+        for id in ["A", "B", "C"] {
+            store.put_confirmation(id, &confirmation, 0).await.unwrap();
+        }
+        confirmation.status = ConfirmationStatus::Over;
+        store.put_confirmation("B", &confirmation, 1).await.unwrap();
+        let ids = |rows: Vec<(String, _)>| rows.into_iter().map(|row| row.0).collect::<Vec<_>>();
+        assert_eq!(
+            ids(store.open_confirmations(None, 9).await.unwrap()),
+            ["A", "C"]
+        );
+        assert_eq!(
+            ids(store.open_confirmations(Some("A"), 9).await.unwrap()),
+            ["C"]
+        );
+        assert_eq!(ids(store.open_confirmations(None, 1).await.unwrap()), ["A"]);
+    }
+
+    #[tokio::test]
+    async fn a_claim_is_held_then_taken_over_then_forgotten() {
+        let (_dir, store) = store();
+        let key = CreationKey::Person("Ann@example.com".into());
+        let same = CreationKey::Person("ann@EXAMPLE.com".into());
+        let now = Timestamp::UNIX_EPOCH;
+        let until = now + time::Duration::seconds(30);
+        let claim = |key, attempt, now| {
+            let store = &store;
+            async move {
+                store
+                    .claim_creation(key, attempt, now, until)
+                    .await
+                    .unwrap()
+            }
+        };
+        let ours = |attempt: &str| Claim::Ours(attempt.to_owned());
+        assert_eq!(claim(&key, "one", now).await, ours("one"));
+        assert_eq!(claim(&same, "two", now).await, Claim::Held);
+        assert_eq!(claim(&same, "two", until).await, ours("one"));
+        let (interrupted, done) = (CreationEnd::Interrupted, CreationEnd::Done);
+        store.end_creation(&key, interrupted).await.unwrap();
+        assert_eq!(claim(&key, "three", now).await, ours("one"));
+        store.end_creation(&key, done).await.unwrap();
+        assert_eq!(claim(&key, "four", now).await, ours("four"));
+    }
+
+    #[tokio::test]
+    async fn managed_groups_are_paged_in_order_with_their_number() {
+        let (_dir, store) = store();
+        let group = ManagedGroup {
+            display_name: "Finance".into(),
+            account_name: "Finance".into(),
+            external_id: None,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        for id in ["c", "a", "b"] {
+            store.put_managed_group(id, &group, 0).await.unwrap();
+        }
+        let page = store.managed_groups(1, 5).await.unwrap();
+        assert_eq!(page, (vec!["b".to_owned(), "c".to_owned()], 3));
+        assert_eq!(store.managed_groups(0, 0).await.unwrap(), (vec![], 3));
+        store.remove_managed_group("b").await.unwrap();
+        let found = store.managed_groups_by_id(&["b", "c"]).await.unwrap();
+        assert!(found[0].is_none() && found[1].is_some());
+    }
+}
