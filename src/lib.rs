@@ -31,6 +31,7 @@
 //! of [`account::native`].
 
 pub mod account;
+pub mod bridge;
 pub mod credentials;
 pub mod onepassword;
 pub mod outbound;

@@ -1,0 +1,439 @@
+//! SCIM Groups and the managed groups of the account.
+//!
+//! Only managed groups show. A change of members becomes grants and revokes and costs what was
+//! changed, however large the group is; only a replacement has to read the list it replaces.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{Bridge, Error, POLICY, identify, in_parallel, page_size, shortened};
+use crate::{
+    account::{self, Attempt, Group, GroupId, MAX_BATCH, Member, MemberId, Page, Start},
+    scim::{
+        self,
+        list::{ListQuery, list_response},
+        meta::Meta,
+        patch::PatchRequest,
+        schema::{GROUP, GROUP_URN, SERVED_GROUP},
+    },
+    state::{self, CreationKey, ManagedGroup, Versioned},
+};
+use changes::{Wanted, member_ids};
+use search::tests_members;
+
+mod changes;
+mod search;
+
+/// Answers carry the members of groups up to this size. Above it only a GET of the one group does,
+/// or a request that asks for `members` by name; a PATCH is answered with 204, as providers with
+/// large groups want it.
+const MEMBERS_SHOWN: u64 = 100;
+
+/// A managed group as account and store know it.
+struct Known {
+    group: Group,
+    record: Versioned<ManagedGroup>,
+}
+
+impl Bridge {
+    /// `POST /Groups`: creates a group, which is managed from then on.
+    ///
+    /// # Errors
+    /// 400 if a value cannot be taken or a member is nobody, 409 `uniqueness` if a group has the
+    /// name, 429 or 503 if the account is busy or out of reach.
+    pub async fn create_group(
+        &self,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let wanted = scim::group::Group::from_value(body, &POLICY)?;
+        let members = member_ids(wanted.members.unwrap_or_default())?;
+        if let Some(external_id) = &wanted.external_id {
+            self.check_group_external_id(external_id, None).await?;
+        }
+        let key = CreationKey::Group(wanted.display_name.clone());
+        let name = &wanted.display_name;
+        let make = async |attempt: &Attempt| {
+            let external_id = wanted.external_id.clone();
+            self.make_group(name, external_id, &members, attempt).await
+        };
+        let known = self.create_once(key, make).await?;
+        self.group_value(&known, query, MEMBERS_SHOWN, base).await
+    }
+
+    async fn make_group(
+        &self,
+        name: &str,
+        external_id: Option<String>,
+        members: &[MemberId],
+        attempt: &Attempt,
+    ) -> Result<Known, Error> {
+        let group = match self.account.create_group(name, attempt).await {
+            Err(account::Error::GroupNameTaken) => return Err(self.name_taken(name).await?),
+            answer => answer?,
+        };
+        let id = group.id.as_str();
+        let record = ManagedGroup {
+            display_name: name.to_owned(),
+            account_name: group.name.clone(),
+            external_id,
+            updated_at: OffsetDateTime::now_utc(),
+        };
+        if let Err(error) = self.enter_group(&group, &record, members).await {
+            // Nothing half done: a group that was refused its members is taken back. It is this
+            // attempt's own, and no provider has heard of it.
+            if !error.is_transient() {
+                self.account.delete_group(&group.id).await?;
+                self.store.remove_managed_group(id).await?;
+            }
+            return Err(error);
+        }
+        tracing::info!(group = id, "group created");
+        self.known_group(id).await
+    }
+
+    async fn enter_group(
+        &self,
+        group: &Group,
+        record: &ManagedGroup,
+        members: &[MemberId],
+    ) -> Result<(), Error> {
+        match self
+            .store
+            .put_managed_group(group.id.as_str(), record, 0)
+            .await
+        {
+            // An earlier try got this far: the record is its own.
+            Ok(()) | Err(state::Error::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if !members.is_empty() {
+            self.account.grant(&group.id, members).await?;
+        }
+        Ok(())
+    }
+
+    /// Why this name cannot be had: a managed group has it, or one that is not managed.
+    async fn name_taken(&self, name: &str) -> Result<Error, Error> {
+        let taken = account::Error::GroupNameTaken.into();
+        let Some(group) = self.account.group_by_name(name).await? else {
+            return Ok(taken);
+        };
+        if self.store.managed_group(group.id.as_str()).await?.is_some() {
+            return Ok(taken);
+        }
+        Ok(refuse_unmanaged(&group, scim::Error::uniqueness).into())
+    }
+
+    /// `GET /Groups/{id}`.
+    ///
+    /// # Errors
+    /// 404 if no managed group has this id.
+    pub async fn group(&self, id: &str, query: &ListQuery, base: &str) -> Result<Value, Error> {
+        let known = self.known_group(id).await?;
+        self.group_value(&known, query, u64::MAX, base).await
+    }
+
+    /// `GET /Groups`: a page of the managed groups, or those that a filter matches.
+    ///
+    /// # Errors
+    /// 400 `invalidFilter` for what cannot be judged.
+    pub async fn groups(&self, query: &ListQuery, base: &str) -> Result<Value, Error> {
+        let projection = query.projection(&SERVED_GROUP, &POLICY);
+        let filter = query.filter(&SERVED_GROUP, &POLICY)?;
+        // Who asks whether one person is a member (Entra ID does, for each) is not sent all.
+        let shown = match &filter {
+            Some(filter) if tests_members(filter) => 0,
+            _ => MEMBERS_SHOWN,
+        };
+        let limit = page_size(query, projection.wants("members") && shown > 0);
+        let offset = query.start_index - 1;
+        let (known, total) = match &filter {
+            None => self.page_of_groups(offset, limit).await?,
+            Some(filter) => {
+                let found = self.groups_matching(filter, base).await?;
+                let total = found.len() as u64;
+                let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+                (found.into_iter().skip(skipped).take(limit).collect(), total)
+            }
+        };
+        let values = known
+            .iter()
+            .map(|known| self.group_value(known, query, shown, base));
+        let resources = in_parallel(values.collect()).await?;
+        Ok(list_response(resources, total, query.start_index))
+    }
+
+    /// `PUT /Groups/{id}`. Without `members` the members stay as they are.
+    ///
+    /// # Errors
+    /// As for [`Bridge::create_group`]; 403 for groups that are not managed.
+    pub async fn replace_group(
+        &self,
+        id: &str,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let sent = scim::group::Group::from_value(body, &POLICY)?;
+        let known = self.group_to_change(id).await?;
+        let mut wanted = Wanted {
+            name: Some(sent.display_name),
+            external_id: Some(sent.external_id),
+            replace_members: sent.members.is_some(),
+            ..Wanted::default()
+        };
+        wanted.put_in(sent.members.unwrap_or_default())?;
+        let known = self.change_group(known, wanted).await?;
+        self.group_value(&known, query, MEMBERS_SHOWN, base).await
+    }
+
+    /// `PATCH /Groups/{id}`: all operations, or none. The answer is the group, or nothing if it
+    /// is large and nobody asked for certain attributes.
+    ///
+    /// # Errors
+    /// As for [`Bridge::replace_group`], and 400 for operations that make no sense.
+    pub async fn patch_group(
+        &self,
+        id: &str,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Option<Value>, Error> {
+        let changes = PatchRequest::parse(body, &GROUP, &POLICY)?.group_changes(id)?;
+        let known = self.group_to_change(id).await?;
+        let known = self
+            .change_group(known, Wanted::from_changes(changes)?)
+            .await?;
+        let chosen = query.projection(&SERVED_GROUP, &POLICY).is_explicit();
+        if known.group.member_count > MEMBERS_SHOWN && !chosen {
+            return Ok(None);
+        }
+        let value = self.group_value(&known, query, MEMBERS_SHOWN, base);
+        value.await.map(Some)
+    }
+
+    /// `DELETE /Groups/{id}`: the group goes, its members stay.
+    ///
+    /// # Errors
+    /// 404 if there is no such group, 403 if it is not managed.
+    pub async fn delete_group(&self, id: &str) -> Result<(), Error> {
+        let known = self.group_to_change(id).await?;
+        self.account.delete_group(&known.group.id).await?;
+        self.store
+            .remove_managed_group(known.group.id.as_str())
+            .await?;
+        tracing::info!(group = %known.group.id, "group deleted");
+        Ok(())
+    }
+
+    /// One group as an answer, with its members if there are at most `shown`, or if the client
+    /// asks for them by name.
+    async fn group_value(
+        &self,
+        known: &Known,
+        query: &ListQuery,
+        shown: u64,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let projection = query.projection(&SERVED_GROUP, &POLICY);
+        let count = known.group.member_count;
+        let few = count <= shown || projection.is_explicit();
+        let members = match projection.wants("members") && count > 0 && few {
+            true => Some(self.all_members(&known.group.id).await?),
+            false => None,
+        };
+        let mut value = known.to_value(base, members.as_deref());
+        projection.apply(&mut value);
+        Ok(value)
+    }
+
+    async fn all_members(&self, id: &GroupId) -> Result<Vec<Member>, Error> {
+        let mut members = Vec::new();
+        let mut page = Page::first(MAX_BATCH);
+        loop {
+            let listing = self.account.group_members(id, &page).await?;
+            members.extend(listing.items);
+            let Some(next) = listing.next else {
+                return Ok(members);
+            };
+            page.start = Start::After(next);
+        }
+    }
+
+    /// A page of the managed groups, and how many there are. Those that the account has deleted
+    /// leave the list here, before anybody counts them.
+    async fn page_of_groups(&self, offset: u64, limit: usize) -> Result<(Vec<Known>, u64), Error> {
+        loop {
+            let (ids, total) = self.store.managed_groups(offset, limit).await?;
+            let known = self.known_groups(&ids).await?;
+            let mut forgotten = false;
+            for id in &ids {
+                if !known.iter().any(|known| known.group.id.as_str() == id) {
+                    forgotten |= self.forget_if_gone(id).await?;
+                }
+            }
+            if !forgotten {
+                return Ok((known, total));
+            }
+        }
+    }
+
+    /// Stops managing a group if the account says that it does not have it.
+    async fn forget_if_gone(&self, id: &str) -> Result<bool, Error> {
+        let gone = match id.parse() {
+            Ok(id) => self.account.group(&id).await?.is_none(),
+            Err(account::NotAnId) => true,
+        };
+        if gone {
+            self.store.remove_managed_group(id).await?;
+        }
+        Ok(gone)
+    }
+
+    /// Those of some groups of the account that show through SCIM.
+    pub(super) async fn only_managed(&self, groups: Vec<Group>) -> Result<Vec<Group>, Error> {
+        let ids: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+        let records = self.store.managed_groups_by_id(&ids).await?;
+        Ok(groups
+            .into_iter()
+            .zip(records)
+            .filter(|(_, record)| record.is_some())
+            .map(|(group, _)| group)
+            .collect())
+    }
+
+    /// Those of these groups that are managed and exist, in their order.
+    async fn known_groups(&self, ids: &[String]) -> Result<Vec<Known>, Error> {
+        let mut known = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(MAX_BATCH) {
+            let texts: Vec<&str> = batch.iter().map(String::as_str).collect();
+            let records = self.store.managed_groups_by_id(&texts).await?;
+            let managed: Vec<(GroupId, Versioned<ManagedGroup>)> = batch
+                .iter()
+                .zip(records)
+                .filter_map(|(id, record)| Some((id.parse().ok()?, record?)))
+                .collect();
+            if managed.is_empty() {
+                continue;
+            }
+            let wanted: Vec<GroupId> = managed.iter().map(|(id, _)| id.clone()).collect();
+            let groups = self.account.groups_by_id(&wanted).await?;
+            let mut groups: HashMap<GroupId, Group> = groups
+                .into_iter()
+                .map(|group| (group.id.clone(), group))
+                .collect();
+            known.extend(managed.into_iter().filter_map(|(id, record)| {
+                let group = groups.remove(&id)?;
+                Some(Known { group, record })
+            }));
+        }
+        Ok(known)
+    }
+
+    async fn known_group(&self, id: &str) -> Result<Known, Error> {
+        self.known_groups(&[id.to_owned()])
+            .await?
+            .pop()
+            .ok_or_else(|| no_group(id))
+    }
+
+    /// The managed group to change; a group of the account that is not managed is refused with
+    /// the reason, so that the provider's log says more than that it is not there.
+    async fn group_to_change(&self, id: &str) -> Result<Known, Error> {
+        if let Some(known) = self.known_groups(&[id.to_owned()]).await?.pop() {
+            if known.group.has_account_wide_power() {
+                return Err(refuse_unmanaged(&known.group, scim::Error::forbidden).into());
+            }
+            return Ok(known);
+        }
+        let parsed: GroupId = id.parse().map_err(|_| no_group(id))?;
+        match self.account.group(&parsed).await? {
+            Some(group) => Err(refuse_unmanaged(&group, scim::Error::forbidden).into()),
+            None => Err(no_group(id)),
+        }
+    }
+
+    async fn check_group_external_id(
+        &self,
+        external_id: &str,
+        own: Option<&GroupId>,
+    ) -> Result<(), Error> {
+        let holder = self.store.managed_group_by_external_id(external_id).await?;
+        let Some(holder) = holder.filter(|id| own.is_none_or(|own| own.as_str() != id)) else {
+            return Ok(());
+        };
+        // Reading it drops the record of a group that was deleted in the account.
+        match self.known_groups(&[holder]).await?.is_empty() {
+            true => Ok(()),
+            false => Err(state::Error::ExternalIdTaken.into()),
+        }
+    }
+}
+
+impl Known {
+    /// The name as the provider sent it, if the account still has what it made of it.
+    fn name(&self) -> &str {
+        let record = &self.record.value;
+        match record.account_name == self.group.name {
+            true => &record.display_name,
+            false => &self.group.name,
+        }
+    }
+
+    fn to_value(&self, base: &str, members: Option<&[Member]>) -> Value {
+        let id = self.group.id.as_str();
+        let meta = Meta {
+            resource_type: "Group",
+            created: Some(self.group.created_at),
+            last_modified: Some(self.record.value.updated_at.max(self.group.updated_at)),
+            location: format!("{base}/Groups/{id}"),
+            version: None,
+        };
+        let mut value = json!({
+            "schemas": [GROUP_URN],
+            "displayName": self.name(),
+        });
+        if let Some(external_id) = &self.record.value.external_id {
+            value["externalId"] = external_id.as_str().into();
+        }
+        identify(&mut value, id, &meta);
+        if let Some(members) = members.filter(|members| !members.is_empty())
+            && let Some(object) = value.as_object_mut()
+        {
+            let members = members.iter().map(|member| {
+                json!({
+                    "value": member.id.as_str(),
+                    "display": member.name,
+                    "$ref": format!("{base}/Users/{}", member.id),
+                    "type": "User",
+                })
+            });
+            object.insert("members".to_owned(), members.collect());
+        }
+        value
+    }
+}
+
+/// Why a group of the account cannot be had, as the error that fits the request.
+fn refuse_unmanaged(group: &Group, error: fn(String) -> scim::Error) -> scim::Error {
+    if group.has_account_wide_power() {
+        return error(format!(
+            "the group {:?} has power over the whole account and can never be managed by a \
+             provider",
+            group.name
+        ));
+    }
+    error(format!(
+        "the account has a group {:?} that the bridge does not manage: add it to the managed \
+         groups, or choose another name",
+        group.name
+    ))
+}
+
+fn no_group(id: &str) -> Error {
+    scim::Error::not_found(format!("there is no group {}", shortened(id))).into()
+}

@@ -1,0 +1,113 @@
+//! The rules between the two worlds: which member a SCIM User is, which group a SCIM Group is,
+//! who may be touched, and when somebody is let in.
+//!
+//! The account is the truth. The bridge reads it fresh for every request, keeps nothing in the
+//! process, and asks the state store only for what the account cannot hold.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use time::Duration;
+
+use crate::{
+    account::Account,
+    scim::{list::ListQuery, meta::Meta, policy::Policy},
+    state::StateStore,
+};
+
+mod confirmation;
+mod creation;
+mod error;
+mod groups;
+mod users;
+
+pub use confirmation::{Sweep, SweepError};
+pub use error::Error;
+
+/// The most resources in one page of a list: what `ServiceProviderConfig` announces.
+pub const MAX_RESULTS: u64 = 1000;
+
+/// What providers really send is understood.
+const POLICY: Policy = Policy::compatible();
+
+/// How often a change starts over when others change the same thing at the same time.
+const ATTEMPTS: u32 = 8;
+
+/// A bridge to one account. Cheap to clone and to share.
+#[derive(Clone)]
+pub struct Bridge {
+    account: Arc<dyn Account>,
+    store: Arc<dyn StateStore>,
+    settings: Arc<Settings>,
+}
+
+/// What an administrator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long after a person signed up they are confirmed; zero means at once.
+    pub confirmation_delay: Duration,
+    /// Domains that people may have their address in; empty leaves it to the account.
+    pub allowed_domains: Vec<String>,
+}
+
+impl Settings {
+    /// Whether people at this address may be invited and confirmed.
+    fn allows_domain_of(&self, email: &str) -> bool {
+        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.allowed_domains.is_empty()
+            || self
+                .allowed_domains
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(domain))
+    }
+}
+
+impl Bridge {
+    /// A bridge between this account and whoever asks.
+    pub fn new(account: Arc<dyn Account>, store: Arc<dyn StateStore>, settings: Settings) -> Self {
+        Self {
+            account,
+            store,
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Signs out of the account; for a process that stops.
+    pub async fn sign_out(&self) {
+        self.account.sign_out().await;
+    }
+}
+
+/// Rows of a page that cost a request each: few enough to answer in time.
+const MAX_COSTLY_ROWS: u64 = 100;
+
+/// The rows that a page may have. A server may return fewer than asked for (RFC 7644, section
+/// 3.4.2.4).
+fn page_size(query: &ListQuery, costly: bool) -> usize {
+    let most = match costly {
+        true => MAX_COSTLY_ROWS,
+        false => MAX_RESULTS,
+    };
+    usize::try_from(query.count.min(most)).unwrap_or(usize::MAX)
+}
+
+/// Waits for all of these, a few at a time, in their order.
+async fn in_parallel<T>(
+    tasks: Vec<impl Future<Output = Result<T, Error>>>,
+) -> Result<Vec<T>, Error> {
+    stream::iter(tasks).buffered(8).try_collect().await
+}
+
+/// What a client sent, as far as an error's text needs it.
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// Gives a resource what only the server says: its id and `meta`.
+fn identify(resource: &mut Value, id: &str, meta: &Meta) {
+    if let Some(object) = resource.as_object_mut() {
+        object.insert("id".to_owned(), id.into());
+        object.insert("meta".to_owned(), meta.to_value());
+    }
+}

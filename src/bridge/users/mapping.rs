@@ -1,0 +1,300 @@
+//! What a person is in SCIM's words, and what of a SCIM User is kept.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{
+    account::{Group, Member},
+    bridge::identify,
+    scim::{
+        self,
+        meta::Meta,
+        user::{Email, Name, User},
+    },
+    state::{self, Person, Versioned},
+};
+
+/// A person as account and store know them.
+pub(super) struct Known {
+    pub(super) member: Member,
+    pub(super) person: Option<Versioned<Person>>,
+}
+
+impl Known {
+    /// The record, if the account still shows the name it led to.
+    pub(super) fn names(&self) -> Option<&Person> {
+        self.person
+            .as_ref()
+            .map(|person| &person.value)
+            .filter(|person| person.account_name == self.member.name)
+    }
+
+    /// The person as a SCIM User. What the provider never sent is derived from the account.
+    fn to_user(&self) -> User {
+        let email = self.member.requested_email();
+        let mut user = match &self.person {
+            Some(person) => sent(&person.value),
+            None => User::default(),
+        };
+        if !same_address(&user.user_name, email) {
+            user.user_name = email.to_owned();
+        }
+        if self.names().is_none() {
+            user.display_name = None;
+            user.name = split_name(&self.member.name);
+        }
+        user.display_name
+            .get_or_insert_with(|| self.member.name.clone());
+        if user.emails.is_empty() {
+            user.emails.push(Email {
+                value: user.user_name.clone(),
+                type_: Some("work".to_owned()),
+                primary: Some(true),
+                display: None,
+            });
+        }
+        user.active = Some(!self.member.state.is_inactive());
+        user.preferred_language
+            .get_or_insert_with(|| self.member.language.clone());
+        user
+    }
+
+    /// Drops from a changed user what was only derived and came back unchanged, so that it goes
+    /// on following what it is derived from.
+    pub(super) fn forget_derived(&self, user: &mut User) {
+        let shown = self.to_user();
+        let names = self.names();
+        if names.is_none_or(|person| person.display_name.is_none())
+            && user.display_name == shown.display_name
+        {
+            user.display_name = None;
+        }
+        if names.is_none() && user.name == shown.name {
+            user.name = Name::default();
+        }
+        let person = self.person.as_ref().map(|person| &person.value);
+        if person.is_none_or(|person| person.emails.is_empty()) && user.emails == shown.emails {
+            user.emails.clear();
+        }
+        if person.is_none_or(|person| person.preferred_language.is_none())
+            && user.preferred_language == shown.preferred_language
+        {
+            user.preferred_language = None;
+        }
+    }
+
+    pub(super) fn to_value(&self, base: &str, groups: Option<&[Group]>) -> Value {
+        let id = self.member.id.as_str();
+        let recorded = self.person.as_ref().map(|person| person.value.updated_at);
+        let meta = Meta {
+            resource_type: "User",
+            created: Some(self.member.created_at),
+            last_modified: recorded.max(Some(self.member.updated_at)),
+            location: format!("{base}/Users/{id}"),
+            version: None,
+        };
+        let mut value = self.to_user().to_value();
+        identify(&mut value, id, &meta);
+        if let Some(groups) = groups.filter(|groups| !groups.is_empty())
+            && let Some(object) = value.as_object_mut()
+        {
+            let groups = groups.iter().map(|group| {
+                serde_json::json!({
+                    "value": group.id.as_str(),
+                    "display": group.name,
+                    "$ref": format!("{base}/Groups/{}", group.id),
+                    "type": "direct",
+                })
+            });
+            object.insert("groups".to_owned(), groups.collect());
+        }
+        value
+    }
+
+    pub(super) fn refuse_if_protected(&self) -> Result<(), scim::Error> {
+        if !self.member.protected {
+            return Ok(());
+        }
+        Err(scim::Error::forbidden(format!(
+            "{} is an owner or administrator of the account, or the bridge itself: a provider may \
+             not change them; take them out of its scope",
+            self.member.email
+        )))
+    }
+}
+
+/// What is kept of a user.
+pub(super) fn record(user: &User, account_name: String, invited: bool) -> Person {
+    Person {
+        external_id: user.external_id.clone(),
+        user_name: user.user_name.clone(),
+        display_name: user.display_name.clone(),
+        formatted: user.name.formatted.clone(),
+        given_name: user.name.given_name.clone(),
+        family_name: user.name.family_name.clone(),
+        emails: user
+            .emails
+            .iter()
+            .map(|email| state::Email {
+                value: email.value.clone(),
+                kind: email.type_.clone(),
+                primary: email.primary,
+                display: email.display.clone(),
+            })
+            .collect(),
+        preferred_language: user.preferred_language.clone(),
+        account_name,
+        invited,
+        updated_at: OffsetDateTime::now_utc(),
+    }
+}
+
+/// A record as the user that it was made from; `active` is not kept.
+pub(super) fn sent(person: &Person) -> User {
+    User {
+        user_name: person.user_name.clone(),
+        external_id: person.external_id.clone(),
+        display_name: person.display_name.clone(),
+        name: Name {
+            formatted: person.formatted.clone(),
+            given_name: person.given_name.clone(),
+            family_name: person.family_name.clone(),
+        },
+        emails: person
+            .emails
+            .iter()
+            .map(|email| Email {
+                value: email.value.clone(),
+                type_: email.kind.clone(),
+                primary: email.primary,
+                display: email.display.clone(),
+            })
+            .collect(),
+        active: None,
+        preferred_language: person.preferred_language.clone(),
+    }
+}
+
+/// The one name that the account is to show: the display name, else the formatted one, else given
+/// and family name; `None` if the provider sent no name at all.
+pub(super) fn shown_name(user: &User) -> Option<String> {
+    let parts = [&user.name.given_name, &user.name.family_name];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    [
+        user.display_name.clone(),
+        user.name.formatted.clone(),
+        Some(parts.join(" ")),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|name| !name.trim().is_empty())
+}
+
+/// One bare address (RFC 5321, section 4.1.2, without quoted forms): no list, no name beside it.
+pub(super) fn is_address(text: &str) -> bool {
+    let illegal = |c: char| c.is_whitespace() || c.is_control() || r#",;:<>()[]"\"#.contains(c);
+    let parts: Vec<&str> = text.split('@').collect();
+    matches!(parts.as_slice(), [local, domain] if !local.is_empty() && !domain.is_empty())
+        && text.len() <= 254
+        && !text.contains(illegal)
+}
+
+/// The first language of `preferredLanguage`, which has the form of an Accept-Language header
+/// (RFC 7643, section 4.1.1); `None` for what is no language tag.
+pub(super) fn first_language(preferred: &str) -> Option<String> {
+    let tag = preferred.split([',', ';']).next()?.trim();
+    let well_formed = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    (tag.len() <= 35 && tag.split('-').all(well_formed)).then(|| tag.to_owned())
+}
+
+/// What stands before the @: a name for somebody of whom nothing else is known.
+pub(super) fn local_part(address: &str) -> &str {
+    address.split('@').next().unwrap_or(address)
+}
+
+/// Given and family name of somebody of whom only one name is known. For showing only.
+fn split_name(name: &str) -> Name {
+    let (given, family) = name.split_once(' ').unwrap_or((name, ""));
+    let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Name {
+        formatted: present(name),
+        given_name: present(given),
+        family_name: present(family),
+    }
+}
+
+pub(super) fn same_address(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_address() {
+        for address in [
+            "a@b",
+            "Ann.O'Neil+x@sub.example.com",
+            "é@example.com",
+            "jane_ex.com#EXT#@t.example",
+        ] {
+            assert!(is_address(address), "{address}");
+        }
+        let long = format!("{}@example.com", "a".repeat(250));
+        for other in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "a@b@c",
+            "a@evil.example,b@good.example",
+            "Ann<a@b>",
+            "\"a@b",
+            "a b@c",
+            "a@b\n",
+            "{$user.email}",
+            &long,
+        ] {
+            assert!(!is_address(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_first_language_is_taken() {
+        for (sent, taken) in [
+            ("en", Some("en")),
+            ("en-US", Some("en-US")),
+            ("da, en-gb;q=0.8, en;q=0.7", Some("da")),
+            (" de ;q=1", Some("de")),
+            ("", None),
+            ("*", None),
+            ("not a language", None),
+        ] {
+            assert_eq!(first_language(sent).as_deref(), taken, "{sent}");
+        }
+    }
+
+    #[test]
+    fn the_fullest_name_is_shown() {
+        let name = |display: &str, formatted: &str, given: &str, family: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            shown_name(&User {
+                display_name: some(display),
+                name: Name {
+                    formatted: some(formatted),
+                    given_name: some(given),
+                    family_name: some(family),
+                },
+                ..User::default()
+            })
+        };
+        assert_eq!(name("D", "F", "G", "N").as_deref(), Some("D"));
+        assert_eq!(name(" ", "F", "G", "N").as_deref(), Some("F"));
+        assert_eq!(name("", "", "G", "N").as_deref(), Some("G N"));
+        assert_eq!(name("", "", "", "N").as_deref(), Some("N"));
+        assert_eq!(name("", "", "", ""), None);
+    }
+}

@@ -1,0 +1,500 @@
+//! SCIM Users and the people of the account.
+//!
+//! The account holds an address, one name, a language and a state. The parts of the name, the
+//! addresses and the ids that the provider sent are kept beside it and come back as sent, for as
+//! long as the account still shows the name they led to.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{ATTEMPTS, Bridge, Error, POLICY, in_parallel, page_size, shortened};
+use crate::{
+    account::{
+        self, Attempt, Group, Invitation, MAX_BATCH, Member, MemberEdit, MemberId, MemberKind,
+        MemberState, Page, Start,
+    },
+    scim::{
+        self,
+        filter::Filter,
+        list::{ListQuery, list_response},
+        patch::PatchRequest,
+        schema::{SERVED_USER, USER},
+        user::User,
+    },
+    state::{self, CreationKey, Person, Versioned},
+};
+use mapping::{
+    Known, first_language, is_address, local_part, record, same_address, sent, shown_name,
+};
+
+mod mapping;
+
+/// More changes than a person has attributes many times over.
+const MAX_OPERATIONS: usize = 500;
+
+impl Bridge {
+    /// `POST /Users`: invites a person.
+    ///
+    /// # Errors
+    /// 400 if a value cannot be taken, 409 `uniqueness` if somebody has the address or the
+    /// externalId, 429 or 503 if the account is busy or out of reach.
+    pub async fn create_user(
+        &self,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let user = User::from_value(body, &POLICY)?;
+        if user.active == Some(false) {
+            return Err(scim::Error::invalid_value(
+                "a person who is not active is not invited: send the person once they are active",
+            )
+            .into());
+        }
+        self.check_address(&user.user_name)?;
+        if let Some(external_id) = &user.external_id {
+            self.check_external_id(external_id, None).await?;
+        }
+        let key = CreationKey::Person(user.user_name.clone());
+        let known = self
+            .create_once(key, async |attempt| self.invite(&user, attempt).await)
+            .await?;
+        let mut value = known.to_value(base, None);
+        query.projection(&SERVED_USER, &POLICY).apply(&mut value);
+        Ok(value)
+    }
+
+    async fn invite(&self, user: &User, attempt: &Attempt) -> Result<Known, Error> {
+        let invitation = Invitation {
+            email: user.user_name.clone(),
+            name: shown_name(user).unwrap_or_else(|| local_part(&user.user_name).to_owned()),
+            language: user.preferred_language.as_deref().and_then(first_language),
+        };
+        let member = self.account.invite(&invitation, attempt).await?;
+        let id = member.id.as_str();
+        let person = record(user, member.name.clone(), true);
+        match self.store.put_person(id, &person, 0).await {
+            Ok(()) => tracing::info!(member = id, "invited"),
+            // An earlier try got this far: the record is its own.
+            Err(state::Error::Conflict) => {}
+            Err(error) => {
+                // Somebody else got the externalId meanwhile: nobody is left half invited.
+                if error == state::Error::ExternalIdTaken
+                    && member.state == MemberState::TransferStarted
+                {
+                    self.account.delete_member(&member.id).await?;
+                }
+                return Err(error.into());
+            }
+        }
+        self.known(id).await
+    }
+
+    /// `GET /Users/{id}`.
+    ///
+    /// # Errors
+    /// 404 if nobody has this id.
+    pub async fn user(&self, id: &str, query: &ListQuery, base: &str) -> Result<Value, Error> {
+        let known = self.known(id).await?;
+        self.user_value(&known, query, base).await
+    }
+
+    /// One person as an answer, with the attributes that the client wants.
+    async fn user_value(
+        &self,
+        known: &Known,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let projection = query.projection(&SERVED_USER, &POLICY);
+        let groups = match projection.wants("groups") {
+            true => Some(self.groups_shown(&known.member.id).await?),
+            false => None,
+        };
+        let mut value = known.to_value(base, groups.as_deref());
+        projection.apply(&mut value);
+        Ok(value)
+    }
+
+    /// `GET /Users`: a page of everybody, or those whom a filter matches.
+    ///
+    /// # Errors
+    /// 400 `invalidFilter` for what cannot be judged.
+    pub async fn users(&self, query: &ListQuery, base: &str) -> Result<Value, Error> {
+        let projection = query.projection(&SERVED_USER, &POLICY);
+        // Groups are one more request for each person: only for who asks for them by name.
+        let with_groups = projection.is_explicit() && projection.wants("groups");
+        let limit = page_size(query, with_groups);
+        let (known, total) = match query.filter(&SERVED_USER, &POLICY)? {
+            None => self.page_of_people(query, limit).await?,
+            Some(filter) => self.people_matching(&filter, query, limit, base).await?,
+        };
+        let resources = match with_groups {
+            true => {
+                let values = known.iter();
+                let values = values.map(|known| self.user_value(known, query, base));
+                in_parallel(values.collect()).await?
+            }
+            false => {
+                let value = |known: &Known| {
+                    let mut value = known.to_value(base, None);
+                    projection.apply(&mut value);
+                    value
+                };
+                known.iter().map(value).collect()
+            }
+        };
+        Ok(list_response(resources, total, query.start_index))
+    }
+
+    /// `PUT /Users/{id}`. Without `active` the state stays as it is (Okta leaves it out).
+    ///
+    /// # Errors
+    /// As for [`Bridge::create_user`]; 403 for people whom no provider may touch.
+    pub async fn replace_user(
+        &self,
+        id: &str,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let user = User::from_value(body, &POLICY)?;
+        let known = self.change_user(id, |_| Ok(user.clone())).await?;
+        self.user_value(&known, query, base).await
+    }
+
+    /// `PATCH /Users/{id}`: all operations, or none.
+    ///
+    /// # Errors
+    /// As for [`Bridge::replace_user`], and 400 for operations that make no sense.
+    pub async fn patch_user(
+        &self,
+        id: &str,
+        body: &Value,
+        query: &ListQuery,
+        base: &str,
+    ) -> Result<Value, Error> {
+        let patch = PatchRequest::parse(body, &USER, &POLICY)?;
+        if patch.operations().count() > MAX_OPERATIONS {
+            return Err(scim::Error::invalid_value(format!(
+                "more than {MAX_OPERATIONS} changes of one person in one request"
+            ))
+            .into());
+        }
+        let changed = |known: &Known| {
+            let mut value = known.to_value(base, None);
+            patch.apply(&mut value)?;
+            User::from_value(&value, &POLICY)
+        };
+        let known = self.change_user(id, changed).await?;
+        self.user_value(&known, query, base).await
+    }
+
+    /// `DELETE /Users/{id}`: suspends. The person stays, inactive, and can be brought back;
+    /// a second DELETE finds nothing left to do.
+    ///
+    /// # Errors
+    /// 404 if nobody has this id, 403 for people whom no provider may touch.
+    pub async fn delete_user(&self, id: &str) -> Result<(), Error> {
+        let known = self.known(id).await?;
+        if !known.member.state.is_inactive() {
+            known.refuse_if_protected()?;
+            self.account.suspend(&known.member.id).await?;
+            tracing::info!(member = %known.member.id, "suspended on DELETE");
+        }
+        Ok(())
+    }
+
+    /// Reads a person, lets `wanted` say what they should be, and makes them so. Starts over if
+    /// somebody else changed the person meanwhile.
+    async fn change_user(
+        &self,
+        id: &str,
+        wanted: impl Fn(&Known) -> Result<User, scim::Error>,
+    ) -> Result<Known, Error> {
+        let mut attempt = 1;
+        loop {
+            let known = self.known(id).await?;
+            let user = wanted(&known)?;
+            match self.make(known, user).await {
+                Err(Change::Conflict) if attempt < ATTEMPTS => {
+                    // Longer each time, so that many who met once do not meet again.
+                    tokio::time::sleep(Duration::from_millis(10) * attempt * attempt).await;
+                    attempt += 1;
+                }
+                Err(Change::Conflict) => return Err(state::Error::Conflict.into()),
+                Err(Change::Failed(error)) => return Err(error),
+                Ok(known) => return Ok(known),
+            }
+        }
+    }
+
+    /// Makes a person what the provider wants them to be: the account first, then the record, so
+    /// that a repeat after a failure finds only what is left to do.
+    async fn make(&self, known: Known, mut user: User) -> Result<Known, Change> {
+        known.forget_derived(&mut user);
+        let before = known.person.as_ref().map(|person| &person.value);
+        let edit = self.edit(&known, &user)?;
+        let suspended = known.member.state.is_inactive();
+        let toggles = user.active.is_some_and(|active| active == suspended);
+        if !edit.is_empty() || toggles {
+            known.refuse_if_protected()?;
+        }
+        if let Some(external_id) = &user.external_id
+            && before.and_then(|person| person.external_id.as_ref()) != Some(external_id)
+        {
+            self.check_external_id(external_id, Some(&known.member.id))
+                .await?;
+        }
+
+        let id = known.member.id.clone();
+        let mut member = known.member;
+        if !edit.is_empty() {
+            member = self.account.edit_member(&id, &edit).await?;
+        }
+        if toggles {
+            member = match suspended {
+                true => self.account.reactivate(&id).await?,
+                false => self.account.suspend(&id).await?,
+            };
+            tracing::info!(member = %id, active = suspended, "state changed");
+        }
+
+        let invited = before.is_some_and(|person| person.invited);
+        let mut person = record(&user, member.name.clone(), invited);
+        if let Some(before) = before {
+            let unchanged = Person {
+                updated_at: before.updated_at,
+                ..person.clone()
+            };
+            if unchanged == *before {
+                person = unchanged;
+            }
+        }
+        let version = known.person.as_ref().map_or(0, |person| person.version);
+        if before == Some(&person) {
+            return Ok(Known {
+                member,
+                person: known.person,
+            });
+        }
+        match self.store.put_person(id.as_str(), &person, version).await {
+            Err(state::Error::Conflict) => Err(Change::Conflict),
+            Err(error) => Err(Change::Failed(error.into())),
+            Ok(()) => Ok(Known {
+                member,
+                person: Some(Versioned {
+                    value: person,
+                    version: version + 1,
+                }),
+            }),
+        }
+    }
+
+    /// What has to change in the account. It may keep a value in its own form (a name without
+    /// outer blanks, `en-US` as `en`), so only what the provider changes is a change.
+    fn edit(&self, known: &Known, user: &User) -> Result<MemberEdit, Error> {
+        let member = &known.member;
+        let before = known.person.as_ref().map(|person| &person.value);
+        let mut edit = MemberEdit::default();
+        // Without any name in the request the account keeps the one it has.
+        let name = shown_name(user).filter(|name| *name != member.name);
+        if name.is_some() && name != known.names().and_then(|person| shown_name(&sent(person))) {
+            edit.name = name;
+        }
+        if !same_address(&user.user_name, member.requested_email()) {
+            self.check_address(&user.user_name)?;
+            edit.email = Some(user.user_name.clone());
+        }
+        let sent_before = before.and_then(|person| person.preferred_language.as_ref());
+        if user.preferred_language.as_ref() != sent_before {
+            let language = user.preferred_language.as_deref().and_then(first_language);
+            edit.language = language.filter(|language| *language != member.language);
+        }
+        Ok(edit)
+    }
+
+    async fn page_of_people(
+        &self,
+        query: &ListQuery,
+        limit: usize,
+    ) -> Result<(Vec<Known>, u64), Error> {
+        let page = Page {
+            start: Start::Offset(query.start_index - 1),
+            limit,
+        };
+        let members = self.account.members(&[], &page).await?;
+        Ok((self.with_records(members.items).await?, members.total))
+    }
+
+    /// The people whom a filter matches, and how many there are. What a provider asks all day is
+    /// one look-up; the rest is judged page by page.
+    async fn people_matching(
+        &self,
+        filter: &Filter,
+        query: &ListQuery,
+        limit: usize,
+        base: &str,
+    ) -> Result<(Vec<Known>, u64), Error> {
+        let (mut found, mut total) = (Vec::new(), 0u64);
+        let mut judge = |rows: Vec<Known>| {
+            for known in rows {
+                if filter.matches(&known.to_value(base, None)) {
+                    total += 1;
+                    if total >= query.start_index && found.len() < limit {
+                        found.push(known);
+                    }
+                }
+            }
+        };
+        if let Some(candidates) = self.candidates(filter).await? {
+            judge(self.with_records(candidates).await?);
+        } else {
+            let mut page = Page::first(MAX_BATCH);
+            loop {
+                let members = self.account.members(&[], &page).await?;
+                judge(self.with_records(members.items).await?);
+                let Some(next) = members.next else { break };
+                page.start = Start::After(next);
+            }
+        }
+        Ok((found, total))
+    }
+
+    /// The few people whom a filter can match, if one of its equalities is on an index.
+    async fn candidates(&self, filter: &Filter) -> Result<Option<Vec<Member>>, Error> {
+        let Some(equalities) = filter.equalities() else {
+            return Ok(None);
+        };
+        // `manager`, which Entra ID asks about: nobody here has one.
+        if equalities
+            .iter()
+            .any(|equality| equality.path.extension().is_some())
+        {
+            return Ok(Some(Vec::new()));
+        }
+        let value_of = |path: &str| {
+            let equality = equalities.iter().find(|equality| equality.path.is(path))?;
+            equality.value.as_str()
+        };
+        let mut ids: Vec<String> = Vec::new();
+        let mut members = Vec::new();
+        if let Some(id) = value_of("id") {
+            ids.push(id.to_owned());
+        } else if let Some(address) = value_of("userName") {
+            members.extend(self.account.member_by_email(address).await?);
+        } else if let Some(external_id) = value_of("externalId") {
+            ids.extend(self.store.person_by_external_id(external_id).await?);
+        } else if let Some(address) = value_of("emails.value").or(value_of("emails")) {
+            // Either the address to sign in with, or one that the provider sent beside it.
+            members.extend(self.account.member_by_email(address).await?);
+            ids = self.store.people_by_email(address).await?;
+            ids.retain(|id| {
+                members
+                    .iter()
+                    .all(|member: &Member| member.id.as_str() != id)
+            });
+        } else {
+            return Ok(None);
+        }
+        for id in ids {
+            if let Ok(id) = id.parse() {
+                members.extend(self.account.member(&id).await?);
+            }
+        }
+        members.retain(|member| member.kind == MemberKind::Member);
+        Ok(Some(members))
+    }
+
+    async fn with_records(&self, members: Vec<Member>) -> Result<Vec<Known>, Error> {
+        let ids: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        let people = self.store.people(&ids).await?;
+        Ok(members
+            .into_iter()
+            .zip(people)
+            .map(|(member, person)| Known { member, person })
+            .collect())
+    }
+
+    async fn known(&self, id: &str) -> Result<Known, Error> {
+        let nobody = || {
+            Error::from(scim::Error::not_found(format!(
+                "there is no user {}",
+                shortened(id)
+            )))
+        };
+        let id: MemberId = id.parse().map_err(|_| nobody())?;
+        let (member, person) =
+            tokio::join!(self.account.member(&id), self.store.person(id.as_str()));
+        // Guests are nobody's business but the account's.
+        let member = member?
+            .filter(|member| member.kind == MemberKind::Member)
+            .ok_or_else(nobody)?;
+        Ok(Known {
+            member,
+            person: person?,
+        })
+    }
+
+    /// The managed groups of a person.
+    async fn groups_shown(&self, id: &MemberId) -> Result<Vec<Group>, Error> {
+        let groups = self.account.groups_of(id).await?;
+        self.only_managed(groups).await
+    }
+
+    fn check_address(&self, user_name: &str) -> Result<(), Error> {
+        if !is_address(user_name) {
+            return Err(scim::Error::invalid_value(format!(
+                "userName {:?} is not an e-mail address; 1Password invites people by \
+                 e-mail: map the user's mail attribute to userName",
+                shortened(user_name)
+            ))
+            .into());
+        }
+        if !self.settings.allows_domain_of(user_name) {
+            let domain = user_name.rsplit_once('@').map_or("", |(_, domain)| domain);
+            return Err(scim::Error::invalid_value(format!(
+                "people at {domain} are not invited: add the domain to the bridge's setting \
+                 SCIM_BRIDGE_ALLOWED_DOMAINS and to the account's allowed domains"
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Refuses an externalId that somebody else has, unless they have left the account.
+    async fn check_external_id(
+        &self,
+        external_id: &str,
+        own: Option<&MemberId>,
+    ) -> Result<(), Error> {
+        let Some(holder) = self.store.person_by_external_id(external_id).await? else {
+            return Ok(());
+        };
+        if own.is_some_and(|own| own.as_str() == holder) {
+            return Ok(());
+        }
+        let alive = match holder.parse() {
+            Ok(id) => self.account.member(&id).await?.is_some(),
+            Err(account::NotAnId) => false,
+        };
+        if alive {
+            return Err(state::Error::ExternalIdTaken.into());
+        }
+        Ok(self.store.remove_person(&holder).await?)
+    }
+}
+
+/// Why a person could not be made what the provider wants.
+enum Change {
+    /// Somebody else changed the person meanwhile.
+    Conflict,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Change {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
