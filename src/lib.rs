@@ -33,6 +33,7 @@
 pub mod account;
 pub mod bridge;
 pub mod credentials;
+pub mod http;
 pub mod onepassword;
 pub mod outbound;
 #[cfg(feature = "local")]

@@ -1,0 +1,58 @@
+//! A request's body as JSON.
+
+use std::error::Error;
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header::CONTENT_TYPE},
+};
+use http_body_util::LengthLimitError;
+use serde_json::Value;
+
+use crate::scim;
+
+/// Larger bodies are refused: 2 MiB hold a group of 30,000 members.
+const LIMIT: usize = 2 * 1024 * 1024;
+
+/// A JSON object that a client sent.
+pub struct Body(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = scim::Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, scim::Error> {
+        if !is_json(request.headers()) {
+            return Err(scim::Error::unsupported_media_type(
+                "send application/scim+json or application/json",
+            ));
+        }
+        let bytes =
+            to_bytes(request.into_body(), LIMIT)
+                .await
+                .map_err(|error| match is_too_large(&error) {
+                    true => {
+                        scim::Error::too_large(format!("the body is larger than {LIMIT} bytes"))
+                    }
+                    false => scim::Error::invalid_syntax("the body broke off, or is not HTTP"),
+                })?;
+        scim::json::parse(&bytes).map(Self)
+    }
+}
+
+fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_large)
+}
+
+/// RFC 7644, section 3.1: SCIM's own media type; plain JSON is what many clients send. A body
+/// without any type is taken for JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let media_type = value.to_str().unwrap_or_default().split(';').next();
+    let media_type = media_type.unwrap_or_default().trim();
+    ["application/scim+json", "application/json"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(media_type))
+}

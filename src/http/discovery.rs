@@ -1,0 +1,54 @@
+//! What this server can do, told from the definitions that requests are judged by.
+
+use axum::http::StatusCode;
+
+use super::{answer::Scim, base::Base, id::Id};
+use crate::{
+    bridge::MAX_RESULTS,
+    scim::{
+        Error,
+        discovery::{self, Capabilities},
+    },
+};
+
+/// `GET /ServiceProviderConfig`
+pub async fn config(Base(base): Base) -> Scim {
+    let capabilities = Capabilities {
+        max_results: MAX_RESULTS,
+        bulk: None,
+        sort: false,
+        etag: false,
+        change_password: false,
+        cursor: None,
+    };
+    Scim(
+        StatusCode::OK,
+        discovery::service_provider_config(&base, &capabilities),
+    )
+}
+
+/// `GET /ResourceTypes`
+pub async fn resource_types(Base(base): Base) -> Scim {
+    Scim(StatusCode::OK, discovery::resource_types(&base))
+}
+
+/// `GET /ResourceTypes/{id}`
+pub async fn resource_type(Base(base): Base, Id(id): Id) -> Result<Scim, Error> {
+    let found = discovery::resource_type(&base, &id).ok_or_else(|| nothing(&id))?;
+    Ok(Scim(StatusCode::OK, found))
+}
+
+/// `GET /Schemas`
+pub async fn schemas(Base(base): Base) -> Scim {
+    Scim(StatusCode::OK, discovery::schemas(&base))
+}
+
+/// `GET /Schemas/{urn}`
+pub async fn schema(Base(base): Base, Id(urn): Id) -> Result<Scim, Error> {
+    let found = discovery::schema(&base, &urn).ok_or_else(|| nothing(&urn))?;
+    Ok(Scim(StatusCode::OK, found))
+}
+
+fn nothing(id: &str) -> Error {
+    Error::not_found(format!("there is no {id} here"))
+}
