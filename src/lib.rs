@@ -32,6 +32,9 @@
 
 pub mod account;
 pub mod bridge;
+#[cfg(feature = "local")]
+pub mod cli;
+pub mod config;
 pub mod credentials;
 pub mod http;
 pub mod onepassword;
@@ -39,4 +42,5 @@ pub mod outbound;
 #[cfg(feature = "local")]
 pub mod sandbox;
 pub mod scim;
+pub mod service;
 pub mod state;

@@ -1,2 +1,7 @@
 //! The command line `scim-bridge`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scim_bridge::cli::run()
+}

@@ -1,0 +1,107 @@
+//! `scim-bridge serve`: the bridge as one process, with a timer for the sweep.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{ServiceExt, extract::Request};
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+
+use super::{Failure, Flags};
+use crate::{
+    config::Config,
+    http, outbound,
+    service::{NoSweep, Service},
+    state::sqlite::SqliteStore,
+};
+
+/// Runs until the process is told to stop.
+pub async fn run(flags: &Flags) -> Result<(), Failure> {
+    let config = flags.config(HashMap::new())?;
+    let listener = listen(&config).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    serve(config, listener).await
+}
+
+/// Takes the configured port, or says who to ask for another one.
+pub async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure(format!(
+            "cannot listen on {address}: {error}; choose another port with SCIM_BRIDGE_PORT"
+        ))
+    })
+}
+
+/// Serves on this listener; the timer runs beside it.
+pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure> {
+    let store = SqliteStore::open(&config.state)
+        .map_err(|error| Failure(format!("state store {}: {error}", config.state.display())))?;
+    let roots = match &config.root_certificates {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure(format!(
+                "SCIM_BRIDGE_ROOT_CERTIFICATES {}: {error}",
+                path.display()
+            ))
+        })?),
+        None => None,
+    };
+    let service = Arc::new(Service::new(
+        config.credentials,
+        Arc::new(store),
+        outbound::client(roots.as_deref())?,
+        config.bridge,
+        config.sweep_key,
+    ));
+    let timer = tokio::spawn(sweep_forever(Arc::clone(&service), config.sweep_interval));
+    let gate: Arc<dyn http::Gate> = Arc::<Service>::clone(&service);
+    let door = http::service(gate, config.door);
+    let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(door))
+        .with_graceful_shutdown(told_to_stop())
+        .await;
+    timer.abort();
+    // The account should not have to wait for an idle session to end; nor should we for the account.
+    let _ = tokio::time::timeout(Duration::from_secs(2), service.sign_out()).await;
+    Ok(served?)
+}
+
+async fn sweep_forever(service: Arc<Service>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_locked = false;
+    loop {
+        ticks.tick().await;
+        match service.sweep(OffsetDateTime::now_utc()).await {
+            Ok(sweep) if sweep.confirmed + sweep.failed > 0 => {
+                tracing::info!(?sweep, "swept");
+            }
+            Ok(sweep) => tracing::debug!(?sweep, "swept"),
+            // Once is enough: it stays so until a provider calls.
+            Err(NoSweep::Locked) if was_locked => {}
+            Err(error) => {
+                was_locked = matches!(error, NoSweep::Locked);
+                tracing::warn!(%error, "no sweep");
+            }
+        }
+    }
+}
+
+/// Resolves on Ctrl-C and, where there is one, on SIGTERM.
+pub async fn told_to_stop() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupt.await;
+}

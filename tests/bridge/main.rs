@@ -1,0 +1,10 @@
+//! The product through its public doors: real bridges as processes, a real account server, HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod confirmation;
+mod dev;
+mod entra;
+mod errors;
+mod okta;
+mod paths;
+mod support;

@@ -1,0 +1,422 @@
+//! An account server, bridges as child processes, and a provider that speaks HTTP to them.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::Request,
+    middleware::{self, Next},
+    response::IntoResponse,
+};
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use scim_bridge::{
+    account::native::NativeAccount,
+    credentials::{BearerToken, Credentials, SweepKey},
+    onepassword::{secret_text::SecretText, sign_in_credentials::SignInCredentials},
+    outbound,
+    sandbox::{
+        self, NewAccount, Sandbox,
+        person::{self, Kit, Report},
+    },
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// An account with its Provision Manager's credentials sealed in a directory of its own.
+pub struct World {
+    pub dir: tempfile::TempDir,
+    pub token: String,
+    pub client: reqwest::Client,
+    pub sandbox: Sandbox,
+    pub owner: Kit,
+    credentials: SignInCredentials,
+    requests: Arc<AtomicUsize>,
+    losing: Arc<Mutex<Option<&'static str>>>,
+    sweep_key: String,
+    address: SocketAddr,
+    server: Option<JoinHandle<()>>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = sandbox::Options {
+            // Few rounds: tests sign up many people.
+            kdf_iterations: 10_000,
+            ..sandbox::Options::default()
+        };
+        let sandbox = Sandbox::open(&dir.path().join("account.db"), options).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let password = || SecretText::new("correct horse battery staple".to_owned());
+        let new = NewAccount {
+            name: "Test".to_owned(),
+            domains: Vec::new(),
+            owner_email: "owner@example.com".to_owned(),
+            owner_password: password(),
+            provision_manager_email: "bridge@example.com".to_owned(),
+            provision_manager_password: password(),
+            sign_in_address: format!("http://{address}"),
+        };
+        let maker = sandbox.clone();
+        let account = tokio::task::spawn_blocking(move || maker.create_account(&new).unwrap());
+        let account = account.await.unwrap();
+        let (token, key) = (
+            BearerToken::generate().unwrap(),
+            SweepKey::generate().unwrap(),
+        );
+        let now = OffsetDateTime::now_utc();
+        let file = Credentials::Native(account.credentials.clone())
+            .seal((&token, "test"), now)
+            .unwrap()
+            .with_recipient(&token, (&key, "sweep"), None, now)
+            .unwrap();
+        std::fs::write(dir.path().join("scimsession"), file.to_json().unwrap()).unwrap();
+        let mut world = Self {
+            dir,
+            token: token.expose().to_string(),
+            client: outbound::client(None).unwrap(),
+            sandbox,
+            owner: Kit {
+                email: account.owner.email,
+                secret_key: account.owner.secret_key,
+                password: account.owner.password,
+            },
+            credentials: account.credentials,
+            requests: Arc::default(),
+            losing: Arc::default(),
+            sweep_key: key.expose().to_string(),
+            address,
+            server: None,
+        };
+        world.serve(listener);
+        world
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let requests = Arc::clone(&self.requests);
+        let losing = Arc::clone(&self.losing);
+        let between = move |request: Request, next: Next| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            let lost = *losing.lock().unwrap() == Some(request.uri().path());
+            async move {
+                let answer = next.run(request).await;
+                match lost {
+                    true => reqwest::StatusCode::BAD_GATEWAY.into_response(),
+                    false => answer,
+                }
+            }
+        };
+        let router = self.sandbox.router().layer(middleware::from_fn(between));
+        self.server = Some(tokio::spawn(async move {
+            axum::serve(listener, router).await.unwrap();
+        }));
+    }
+
+    /// From now on the account does what is asked at this path, and its answer is lost.
+    pub fn lose_answers_to(&self, path: &'static str) {
+        *self.losing.lock().unwrap() = Some(path);
+    }
+
+    pub fn lose_nothing(&self) {
+        *self.losing.lock().unwrap() = None;
+    }
+
+    /// The account as the Provision Manager sees it, without a bridge between.
+    pub fn provision_manager(&self) -> NativeAccount {
+        NativeAccount::new(self.credentials.clone(), self.client.clone())
+    }
+
+    /// How many requests the account server has seen.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The account server goes away, and its connections with it.
+    pub async fn stop_account(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+            let _ = server.await;
+        }
+    }
+
+    /// The account server comes back where it was.
+    pub async fn start_account(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serve(listener);
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Starts a bridge to this account. All bridges of a world share one state file.
+    pub async fn bridge(&self, settings: &[(&str, &str)]) -> Bridge {
+        Bridge::start(self, settings).await
+    }
+
+    pub async fn sign_up(&self, email: &str) -> Kit {
+        let password = SecretText::new("correct horse battery staple".to_owned());
+        person::sign_up(&self.client, &self.origin(), email, password)
+            .await
+            .unwrap()
+    }
+
+    pub async fn sign_in(&self, kit: &Kit) -> Result<Report, person::Error> {
+        person::sign_in(&self.client, &self.origin(), kit).await
+    }
+
+    /// Signs in again and again until the person's state and opened groups are as wanted.
+    pub async fn until_opened(&self, kit: &Kit, group: &str) -> Report {
+        until(async || {
+            let report = self.sign_in(kit).await.ok()?;
+            let opened = report.groups.iter().any(|g| g.name == group && g.opened);
+            opened.then_some(report)
+        })
+        .await
+    }
+
+    /// How often something happened in the account, by the account's own record.
+    pub async fn count(&self, event: &str) -> usize {
+        let sandbox = self.sandbox.clone();
+        let events = tokio::task::spawn_blocking(move || sandbox.events().unwrap());
+        events
+            .await
+            .unwrap()
+            .iter()
+            .filter(|known| known.kind == event)
+            .count()
+    }
+}
+
+/// Asks until there is an answer; a test that waits 30 seconds has failed.
+pub async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "waited in vain"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A bridge process, and a provider that calls it. Killed when dropped.
+pub struct Bridge {
+    process: Child,
+    client: reqwest::Client,
+    pub tenant: String,
+    pub token: String,
+    pub log: Arc<Mutex<String>>,
+}
+
+impl Bridge {
+    async fn start(world: &World, settings: &[(&str, &str)]) -> Self {
+        let dir: &Path = world.dir.path();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_scim-bridge"))
+            .arg("serve")
+            .env("SCIM_BRIDGE_PORT", "0")
+            .env("SCIM_BRIDGE_SCIMSESSION", dir.join("scimsession"))
+            .env("SCIM_BRIDGE_STATE", dir.join("state.db"))
+            .env("SCIM_BRIDGE_SWEEP_KEY", &world.sweep_key)
+            .env("SCIM_BRIDGE_CONFIRMATION_DELAY", "1")
+            .env("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "1")
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&log);
+        let (found, address) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut found = Some(found);
+            for line in lines.by_ref().map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("listening address=")
+                    && let Some(found) = found.take()
+                {
+                    let _ = found.send(address.to_owned());
+                }
+                let mut seen = seen.lock().unwrap();
+                seen.push_str(&line);
+                seen.push('\n');
+            }
+        });
+        let address = tokio::time::timeout(Duration::from_secs(30), address)
+            .await
+            .unwrap()
+            .unwrap_or_else(|_| panic!("no bridge: {}", log.lock().unwrap()));
+        Self {
+            process,
+            client: world.client.clone(),
+            tenant: format!("http://{address}/scim/v2"),
+            token: world.token.clone(),
+            log,
+        }
+    }
+
+    /// Ends the process as a crash would.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Another provider at the same bridge, at another path or with another token.
+    pub async fn send(&self, call: Call<'_>) -> Answer {
+        let url = match call.path.starts_with("http") {
+            true => call.path.to_owned(),
+            false => format!("{}{}", self.tenant, call.path),
+        };
+        let mut request = self.client.request(call.method, url);
+        if let Some(token) = call.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in call.headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = call.body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.send(Call {
+            method,
+            path,
+            token: Some(&self.token),
+            headers: &[("content-type", "application/scim+json; charset=utf-8")],
+            body: body.map(Value::to_string),
+        })
+        .await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(&body)).await
+    }
+
+    /// A PATCH with these operations.
+    pub async fn patch(&self, path: &str, operations: Value) -> Answer {
+        let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+        let body = json!({ "schemas": [schema], "Operations": operations });
+        self.call(Method::PATCH, path, Some(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// The resources that a filter finds.
+    pub async fn find(&self, endpoint: &str, filter: &str) -> Vec<Value> {
+        let filter: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = self.get(&format!("{endpoint}?filter={filter}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let found = answer.body["Resources"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(answer.body["totalResults"], found.len());
+        found
+    }
+
+    /// Invites somebody the short way.
+    pub async fn invite(&self, email: &str) -> String {
+        let user = json!({ "schemas": [USER], "userName": email, "displayName": email });
+        self.post("/Users", user).await.created()
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+
+/// One request, with everything about it.
+pub struct Call<'a> {
+    pub method: Method,
+    pub path: &'a str,
+    pub token: Option<&'a str>,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// The id of what was created: 201, Location and `meta.location` as they should be.
+    #[track_caller]
+    pub fn created(&self) -> String {
+        assert_eq!(self.status, 201, "{}", self.text);
+        let location = self.headers["location"].to_str().unwrap();
+        assert_eq!(self.body["meta"]["location"], location);
+        let id = self.body["id"].as_str().unwrap();
+        assert!(location.ends_with(id));
+        id.to_owned()
+    }
+
+    /// 200 with a body.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/scim+json");
+        self.body
+    }
+
+    /// 200 with a body, or 204 without.
+    #[track_caller]
+    pub fn done(&self) {
+        assert!(self.status == 200 || self.status == 204, "{}", self.text);
+    }
+
+    /// A SCIM error with this status and scimType. Returns the detail.
+    #[track_caller]
+    pub fn error(&self, status: u16, scim_type: Option<&str>) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/scim+json");
+        assert_eq!(self.body["schemas"], json!([ERROR]), "{}", self.text);
+        assert_eq!(self.body["status"], status.to_string());
+        assert_eq!(self.body.get("scimType").and_then(Value::as_str), scim_type);
+        self.body["detail"].as_str().unwrap().to_owned()
+    }
+}
