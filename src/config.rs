@@ -68,7 +68,7 @@ const DELAY: Setting = setting(
 );
 const INTERVAL: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_INTERVAL",
-    "seconds between sweeps of the local timer (15)",
+    "seconds between sweeps of the local timer (5)",
 );
 const DOMAINS: Setting = setting(
     "SCIM_BRIDGE_ALLOWED_DOMAINS",
@@ -118,7 +118,7 @@ impl Config {
             Ok(parsed(setting, text(setting))?.unwrap_or(default))
         };
         let path = |setting, default: &str| PathBuf::from(text(setting).unwrap_or(default.into()));
-        let interval = seconds(INTERVAL, 15)?;
+        let interval = seconds(INTERVAL, 5)?;
         if interval == 0 {
             return Err(invalid(INTERVAL, "has to be at least 1"));
         }
