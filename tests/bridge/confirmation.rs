@@ -43,7 +43,7 @@ async fn a_delay_of_zero_means_at_once() {
 async fn a_bridge_killed_between_invitation_and_confirmation_still_confirms_once() {
     let world = World::new().await;
     let bridge = world
-        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "2")])
+        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "4")])
         .await;
     let id = bridge.invite("ann@example.com").await;
     let body = json!({"schemas": [GROUP], "displayName": "Finance", "members": [{"value": id}]});
@@ -52,14 +52,14 @@ async fn a_bridge_killed_between_invitation_and_confirmation_still_confirms_once
 
     let kit = world.sign_up("ann@example.com").await;
     let second = world
-        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "2")])
+        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "4")])
         .await;
     tokio::time::sleep(Duration::from_millis(1200)).await;
     second.kill();
     assert_eq!(world.count("confirmed").await, 0);
 
     let third = world
-        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "2")])
+        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "4")])
         .await;
     world.until_opened(&kit, "Finance").await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -98,7 +98,7 @@ async fn two_bridges_on_one_state_file_confirm_each_person_once() {
 async fn whom_the_provider_suspends_meanwhile_stays_out_until_it_wants_them_again() {
     let world = World::new().await;
     let bridge = world
-        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "2")])
+        .bridge(&[("SCIM_BRIDGE_CONFIRMATION_DELAY", "3")])
         .await;
     let id = bridge.invite("ann@example.com").await;
     let body = json!({"schemas": [GROUP], "displayName": "Finance", "members": [{"value": id}]});
@@ -112,7 +112,7 @@ async fn whom_the_provider_suspends_meanwhile_stays_out_until_it_wants_them_agai
         bridge.patch(&path, active(false)).await.ok()["active"],
         false
     );
-    tokio::time::sleep(Duration::from_millis(4000)).await;
+    tokio::time::sleep(Duration::from_millis(5000)).await;
     assert_eq!(world.count("confirmed").await, 0);
     assert!(world.sign_in(&kit).await.is_err());
 
