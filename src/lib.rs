@@ -18,6 +18,7 @@
 //! | 1 | [`scim`] | SCIM 2.0 as the RFCs say it: pure values and functions |
 //! | 1 | [`onepassword`] | the account service's protocol, both halves: pure too |
 //! | 1 | [`outbound`] | the one HTTP client that a process has |
+//! | 1 | `private_file` | files that only their owner may read |
 //! | 2 | [`account`] | what the bridge asks of an account, and the connectors that answer |
 //! | 2 | [`credentials`] | bearer token, sweep key, and the sealed `scimsession` they open |
 //! | 2 | [`state`] | what the bridge remembers between requests |
@@ -39,6 +40,8 @@ pub mod credentials;
 pub mod http;
 pub mod onepassword;
 pub mod outbound;
+#[cfg(feature = "local")]
+pub mod private_file;
 #[cfg(feature = "local")]
 pub mod sandbox;
 pub mod scim;

@@ -23,6 +23,9 @@ const BATCH: usize = 200;
 const FIRST_PAUSE: Duration = Duration::seconds(30);
 const LONGEST_PAUSE: Duration = Duration::hours(1);
 
+/// Why a person is held whose key is another one now.
+const OTHER_KEY: &str = "the public key is not the one that was first seen";
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
@@ -114,7 +117,7 @@ fn step(
         return Step::Begin(key);
     };
     if record.fingerprint != key.as_str() {
-        return Step::Hold("the public key is not the one that was first seen".into());
+        return Step::Hold(OTHER_KEY.into());
     }
     match &record.status {
         ConfirmationStatus::Over | ConfirmationStatus::Held { .. } => Step::Resume,
@@ -263,7 +266,7 @@ impl Bridge {
                 Err(state::Error::Conflict) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
-            let goes_on = known_to_go_on(&next, now);
+            let goes_on = has_another_step(&next, now);
             record = Some(Versioned {
                 value: next,
                 version: version + 1,
@@ -312,7 +315,7 @@ impl Bridge {
             account::Error::KeyChanged => {
                 sweep.held += 1;
                 Ok(with(ConfirmationStatus::Held {
-                    reason: "the public key is not the one that was first seen".into(),
+                    reason: OTHER_KEY.into(),
                 }))
             }
             error if SweepError::from(error.clone()).concerns_everybody() => Err(error.into()),
@@ -346,7 +349,7 @@ fn hold(
 
 /// Whether a record just written leads to another step at once: a delay of zero, or a hold that
 /// was lifted after the delay had passed.
-fn known_to_go_on(record: &Confirmation, now: OffsetDateTime) -> bool {
+fn has_another_step(record: &Confirmation, now: OffsetDateTime) -> bool {
     match &record.status {
         ConfirmationStatus::Waiting { not_before, .. } => {
             not_before.is_none_or(|pause| pause <= now)

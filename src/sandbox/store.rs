@@ -10,23 +10,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::refusal::Refusal;
+use crate::private_file;
 
 const SCHEMA: &str = include_str!("schema.sql");
 const STATEMENTS: usize = 128;
-
-/// Makes the file, if there is none, for its owner only; one that was there already becomes so.
-/// SQLite gives the files that it puts beside it the same mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    drop(file);
-    Ok(())
-}
 
 /// Handles to one database file.
 #[derive(Clone)]
@@ -40,7 +27,7 @@ struct Inner {
 
 impl Store {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        make_private(path).map_err(|_| {
+        private_file::ensure(path).map_err(|_| {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
             let message = format!("{} cannot be written", path.display());
             rusqlite::Error::SqliteFailure(code, Some(message))

@@ -16,6 +16,7 @@ use super::{
     Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, ManagedGroup, Person,
     Result, StateStore, Timestamp, Versioned,
 };
+use crate::private_file;
 
 /// Another process may hold the file's write lock for this long before we give up.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,7 +64,8 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, and makes it if there is none.
     pub fn open(path: &Path) -> Result<Self> {
-        make_private(path).map_err(|error| Error::Unavailable(error.to_string()))?;
+        // It holds people's names and addresses.
+        private_file::ensure(path).map_err(|error| Error::Unavailable(error.to_string()))?;
         let connection = Connection::open(path)?;
         connection.busy_timeout(LOCK_PATIENCE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -338,20 +340,6 @@ impl StateStore for SqliteStore {
         })
         .await
     }
-}
-
-/// Makes the file, if there is none, and for its owner only: it holds people's names and
-/// addresses. SQLite gives the files that it puts beside it the same mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    drop(file);
-    Ok(())
 }
 
 /// The tables of versioned records.

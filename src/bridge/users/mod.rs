@@ -262,23 +262,23 @@ impl Bridge {
         }
 
         let invited = before.is_some_and(|person| person.invited);
-        let mut person = record(&user, member.name.clone(), invited);
-        if let Some(before) = before {
-            let unchanged = Person {
-                updated_at: before.updated_at,
-                ..person.clone()
-            };
-            if unchanged == *before {
-                person = unchanged;
-            }
-        }
-        let version = known.person.as_ref().map_or(0, |person| person.version);
-        if before == Some(&person) {
+        let person = record(&user, member.name.clone(), invited);
+        let unchanged = before.is_some_and(|before| {
+            let updated_at = before.updated_at;
+            let person = person.clone();
+            *before
+                == Person {
+                    updated_at,
+                    ..person
+                }
+        });
+        if unchanged {
             return Ok(Known {
                 member,
                 person: known.person,
             });
         }
+        let version = known.person.as_ref().map_or(0, |person| person.version);
         match self.store.put_person(id.as_str(), &person, version).await {
             Err(state::Error::Conflict) => Err(Change::Conflict),
             Err(error) => Err(Change::Failed(error.into())),
