@@ -18,7 +18,7 @@ use scim_bridge::{
     account::{Account, Attempt, Error, Invitation, MemberState, Page, native::NativeAccount},
     onepassword::{identifier, secret_text::SecretText, sign_in_credentials::SignInCredentials},
     outbound,
-    sandbox::{NewAccount, Options, Sandbox, person},
+    sandbox::{NewAccount, NewPerson, Options, Sandbox, person},
 };
 
 /// What happens to a request before, or after, the service has seen it.
@@ -124,14 +124,18 @@ async fn service() -> Service {
     let new = NewAccount {
         name: "Example".to_owned(),
         domains: Vec::new(),
-        owner_email: "owner@example.com".to_owned(),
-        owner_password: SecretText::new("one".to_owned()),
-        provision_manager_email: "bridge@example.com".to_owned(),
-        provision_manager_password: SecretText::new("two".to_owned()),
+        owner: NewPerson {
+            email: "owner@example.com".to_owned(),
+            password: SecretText::new("one".to_owned()),
+        },
         sign_in_address: format!("http://{}", listener.local_addr().unwrap()),
     };
+    let manager = NewPerson {
+        email: "bridge@example.com".to_owned(),
+        password: SecretText::new("two".to_owned()),
+    };
     let making = sandbox.clone();
-    let demo = tokio::task::spawn_blocking(move || making.create_account(&new))
+    let demo = tokio::task::spawn_blocking(move || making.create_demo_account(&new, &manager))
         .await
         .unwrap()
         .unwrap();

@@ -18,13 +18,14 @@ use scim_bridge::{
     onepassword::{identifier, secret_text::SecretText, sign_in_credentials::SignInCredentials},
     outbound,
     sandbox::{
-        self, DemoAccount, NewAccount, Options, Sandbox,
+        self, DemoAccount, NewAccount, NewPerson, Options, Sandbox,
         person::{self, GroupReport, Kit},
     },
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
 mod first_generation;
+mod power;
 
 /// A server on a port of its own.
 struct Server {
@@ -49,14 +50,18 @@ impl Server {
         let new = NewAccount {
             name: "Example".to_owned(),
             domains: domains.iter().map(ToString::to_string).collect(),
-            owner_email: "owner@example.com".to_owned(),
-            owner_password: secret("the owner's own"),
-            provision_manager_email: "bridge@example.com".to_owned(),
-            provision_manager_password: secret("the bridge's own"),
+            owner: NewPerson {
+                email: "owner@example.com".to_owned(),
+                password: secret("the owner's own"),
+            },
             sign_in_address: origin.clone(),
         };
+        let manager = NewPerson {
+            email: "bridge@example.com".to_owned(),
+            password: secret("the bridge's own"),
+        };
         let making = sandbox.clone();
-        let demo = tokio::task::spawn_blocking(move || making.create_account(&new))
+        let demo = tokio::task::spawn_blocking(move || making.create_demo_account(&new, &manager))
             .await
             .unwrap()
             .unwrap();
@@ -449,6 +454,31 @@ async fn a_new_address_waits_for_consent_and_the_old_one_signs_in_until_then() {
         account.member_by_email("anne@example.com").await.unwrap(),
         None
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_opens_the_same_keys_and_ends_what_the_old_one_began() {
+    let server = Server::start().await;
+    let account = server.account();
+    let made = account.create_group("Finance", &attempt()).await.unwrap();
+    let old = server.login(&server.demo.provision_manager);
+    let new = person::change_password(&server.http, &server.origin, &old, secret("another"))
+        .await
+        .unwrap();
+    assert!(matches!(
+        server.enter(&old).await,
+        Err(person::Error::Refused)
+    ));
+    let report = server.enter(&new).await.unwrap();
+    assert_eq!(
+        report.groups,
+        groups(&["Team Members", "Provision Managers"])
+    );
+    // The bridge was signed in, and what it holds is of the old password.
+    let Err(Error::CredentialsRefused(why)) = account.group(&made.id).await else {
+        panic!("let in");
+    };
+    assert!(why.contains("run setup again"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     credentials::{BearerToken, Credentials, ScimSession, SweepKey},
     onepassword::secret_text::SecretText,
-    sandbox::{self, NewAccount, Sandbox, person::Kit},
+    sandbox::{self, NewAccount, NewPerson, Sandbox, person::Kit},
 };
 
 const PORT: u16 = 3003;
@@ -80,14 +80,19 @@ async fn make(layout: &Layout<'_>, sandbox: &Sandbox, origin: String) -> Result<
     let new = NewAccount {
         name: "Demo".to_owned(),
         domains: Vec::new(),
-        owner_email: "owner@example.com".to_owned(),
-        owner_password: SecretText::new(files::password()?.to_string()),
-        provision_manager_email: "provision-manager@example.com".to_owned(),
-        provision_manager_password: SecretText::new(files::password()?.to_string()),
+        owner: NewPerson {
+            email: "owner@example.com".to_owned(),
+            password: SecretText::new(files::password()?.to_string()),
+        },
         sign_in_address: origin,
     };
+    let manager = NewPerson {
+        email: "provision-manager@example.com".to_owned(),
+        password: SecretText::new(files::password()?.to_string()),
+    };
     let maker = sandbox.clone();
-    let account = tokio::task::spawn_blocking(move || maker.create_account(&new)).await??;
+    let account =
+        tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager)).await??;
     let credentials = Credentials::Native(account.credentials);
     let now = OffsetDateTime::now_utc();
     let (token, key) = (BearerToken::generate()?, SweepKey::generate()?);

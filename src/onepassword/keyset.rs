@@ -51,7 +51,7 @@ pub struct Keyset {
 
 impl Keyset {
     /// The id of the key that opens this.
-    pub(super) fn wrapped_to(&self) -> &str {
+    pub fn wrapped_to(&self) -> &str {
         if self.encrypted_by.is_empty() {
             &self.enc_sym_key.kid
         } else {

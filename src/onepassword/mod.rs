@@ -10,6 +10,7 @@
 //! * [`envelope`], [`request_mac`], [`session`]: sealing, signing and replay protection of requests.
 //! * [`rsa`], [`keyset`]: RSA-OAEP keys and the tree of keysets that ends in the unlock key.
 //! * [`sign_in_credentials`]: what a program needs to sign in without a password.
+//! * [`newcomer`]: the keys that a person makes on the way in.
 //! * [`messages`]: the JSON on the wire.
 //!
 //! Names and formats are those of the public sources (the Security Design white paper, the
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod identifier;
 pub mod keyset;
 pub mod messages;
+pub mod newcomer;
 pub mod request_mac;
 pub mod rsa;
 pub mod secret_key;

@@ -165,12 +165,17 @@ impl SignInCredentials {
 
     /// The address with its scheme, without a slash behind it.
     pub fn origin(&self) -> String {
-        let address = self.sign_in_address.trim_end_matches('/');
-        if address.contains("://") {
-            address.to_owned()
-        } else {
-            format!("https://{address}")
-        }
+        origin(&self.sign_in_address)
+    }
+}
+
+/// A sign-in address with its scheme, without a slash behind it.
+pub fn origin(address: &str) -> String {
+    let address = address.trim().trim_end_matches('/');
+    if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("https://{address}")
     }
 }
 

@@ -3,28 +3,7 @@
 use rusqlite::Connection;
 
 use super::{refusal::Refusal, store::from_json};
-use crate::onepassword::messages::administration::{MAX_BATCH, reason};
-
-/// Rights under their published names.
-pub(super) mod right {
-    pub(crate) const VIEW_PEOPLE: &str = "VIEW_PEOPLE";
-    pub(crate) const ADD_PERSON: &str = "ADD_PERSON";
-    pub(crate) const CHANGE_PERSON_NAME: &str = "CHANGE_PERSON_NAME";
-    pub(crate) const PROVISION_PEOPLE: &str = "PROVISION_PEOPLE";
-    pub(crate) const SUSPEND_PERSON: &str = "SUSPEND_PERSON";
-    pub(crate) const DELETE_PERSON: &str = "DELETE_PERSON";
-    pub(crate) const MANAGE_GROUPS: &str = "MANAGE_GROUPS";
-
-    pub(crate) const ALL: [&str; 7] = [
-        VIEW_PEOPLE,
-        ADD_PERSON,
-        CHANGE_PERSON_NAME,
-        PROVISION_PEOPLE,
-        SUSPEND_PERSON,
-        DELETE_PERSON,
-        MANAGE_GROUPS,
-    ];
-}
+use crate::onepassword::messages::administration::{MAX_BATCH, reason, right};
 
 /// The person whose session it is.
 #[derive(Clone, Debug)]
@@ -51,9 +30,14 @@ impl Caller {
         Ok(rights)
     }
 
+    /// Whether the caller has a right.
+    pub(super) fn has(&self, db: &Connection, right: &str) -> Result<bool, Refusal> {
+        Ok(self.rights(db)?.iter().any(|held| held == right))
+    }
+
     /// Refuses who lacks a right.
     pub(super) fn require(&self, db: &Connection, right: &str) -> Result<(), Refusal> {
-        if self.rights(db)?.iter().any(|held| held == right) {
+        if self.has(db, right)? {
             return Ok(());
         }
         Err(Refusal::forbidden(
@@ -61,6 +45,16 @@ impl Caller {
             format!("the right {right} is missing"),
         )
         .about(vec![right.to_owned()]))
+    }
+
+    /// Refuses who may not give these rights to others: nobody gives more than they have.
+    pub(super) fn require_to_give(
+        &self,
+        db: &Connection,
+        rights: &[String],
+    ) -> Result<(), Refusal> {
+        self.require(db, right::MANAGE_SETTINGS)?;
+        rights.iter().try_for_each(|right| self.require(db, right))
     }
 }
 

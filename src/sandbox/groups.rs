@@ -1,5 +1,7 @@
 //! Groups, their memberships and the keys that go with them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -14,7 +16,7 @@ use crate::onepassword::{
     identifier,
     keyset::Keyset,
     messages::administration::{
-        Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason,
+        Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason, right,
     },
     rsa::PublicKey,
 };
@@ -138,6 +140,27 @@ fn ordinary(found: (i64, Group)) -> Result<(i64, Group), Refusal> {
     Ok(found)
 }
 
+/// Groups whose members the caller may choose: those without power, and for who may give it those
+/// that the account did not make for itself.
+fn open_to(db: &Connection, caller: &Caller, found: (i64, Group)) -> Result<(i64, Group), Refusal> {
+    let powerful = !found.1.built_in && !found.1.permissions.is_empty();
+    if powerful && caller.has(db, right::MANAGE_SETTINGS)? {
+        caller.require_to_give(db, &found.1.permissions)?;
+        return Ok(found);
+    }
+    ordinary(found)
+}
+
+/// Whether somebody is an owner or an administrator, by whatever group the account made for that.
+pub(super) fn administers(db: &Connection, member: i64) -> Result<bool, Refusal> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM memberships m JOIN groups g ON g.seq = m.grp \
+             WHERE m.member = ? AND g.built_in AND g.permissions <> '[]'",
+        )?
+        .exists([member])?)
+}
+
 /// What a group is when it is made.
 pub(super) struct NewGroup<'a> {
     pub(super) name: &'a str,
@@ -171,6 +194,11 @@ pub(super) fn create(
     caller: &Caller,
     create: &CreateGroup,
 ) -> Result<Group, Refusal> {
+    if !create.permissions.is_empty() {
+        caller.require_to_give(db, &create.permissions)?;
+    }
+    let permissions: BTreeSet<&str> = create.permissions.iter().map(String::as_str).collect();
+    let permissions: Vec<&str> = permissions.into_iter().collect();
     let attempt = journal::Attempt {
         caller: &caller.uuid,
         id: &create.request_id,
@@ -188,7 +216,7 @@ pub(super) fn create(
                 name: &create.name,
                 kind: "USER_DEFINED",
                 built_in: false,
-                permissions: &[],
+                permissions: &permissions,
                 keyset,
             },
         )?;
@@ -284,6 +312,23 @@ pub(super) fn join(db: &Connection, group: i64, member: i64) -> Result<bool, Ref
     Ok(added > 0)
 }
 
+/// Puts somebody who holds no keys yet into a group, as the caller may.
+pub(super) fn add(
+    db: &Connection,
+    caller: &Caller,
+    uuid: &str,
+    member: &members::Stored,
+) -> Result<(), Refusal> {
+    caller.require(db, right::MANAGE_GROUPS)?;
+    let (group, _) = open_to(db, caller, by_uuid(db, uuid)?)?;
+    if join(db, group, member.seq)? {
+        let member = Some(member.uuid.as_str());
+        journal::record(db, "granted", member, Some(uuid), &caller.uuid)?;
+        touch(db, group)?;
+    }
+    Ok(())
+}
+
 /// Team Members, to which everybody belongs who has signed up.
 pub(super) fn join_everyone(db: &Connection, member: i64) -> Result<(), Refusal> {
     let everyone: i64 = db
@@ -295,7 +340,8 @@ pub(super) fn join_everyone(db: &Connection, member: i64) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Keeps a group's key for a holder.
+/// Keeps a group's key for a holder; false if nothing changed. Who holds it as a manager goes on to
+/// do so, whatever comes of a membership.
 pub(super) fn store_key(
     db: &Connection,
     group: i64,
@@ -303,14 +349,15 @@ pub(super) fn store_key(
     key: &PublicKey,
     wrapped: &Envelope,
     manager: bool,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     members::check_wrapped(key, wrapped)?;
-    db.prepare_cached(
-        "INSERT INTO wrapped_keys (grp, holder, manager, enc_sym_key) VALUES (?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
-    )?
-    .execute(params![group, holder, manager, to_json(wrapped)?])?;
-    Ok(())
+    let changed = db
+        .prepare_cached(
+            "INSERT INTO wrapped_keys (grp, holder, manager, enc_sym_key) VALUES (?, ?, ?, ?) \
+             ON CONFLICT DO UPDATE SET manager = 1 WHERE excluded.manager > manager",
+        )?
+        .execute(params![group, holder, manager, to_json(wrapped)?])?;
+    Ok(changed > 0)
 }
 
 /// The groups whose key a member does not have yet.
@@ -352,19 +399,51 @@ pub(super) fn keyset_for(
         .transpose()
 }
 
+/// A group's keyset as the caller can open it: wrapped to them, or else to the group
+/// Administrators if they belong to it.
+pub(super) fn keyset_within_reach(
+    db: &Connection,
+    group: i64,
+    caller: &Caller,
+) -> Result<Option<Keyset>, Refusal> {
+    if let Some(keyset) = keyset_for(db, group, &caller.uuid)? {
+        return Ok(Some(keyset));
+    }
+    let administrators = administrators(db)?.uuid;
+    match is_member(db, &administrators, &caller.uuid)? {
+        true => keyset_for(db, group, &administrators),
+        false => Ok(None),
+    }
+}
+
 pub(super) fn keyset(db: &Connection, caller: &Caller, uuid: &str) -> Result<Keyset, Refusal> {
     let found = by_uuid(db, uuid)?;
-    if let Some(keyset) = keyset_for(db, found.0, &caller.uuid)? {
+    if let Some(keyset) = keyset_within_reach(db, found.0, caller)? {
         return Ok(keyset);
     }
-    let (_, group) = ordinary(found)?;
-    Err(Refusal::forbidden(
+    Err(no_key(&ordinary(found)?.1))
+}
+
+fn no_key(group: &Group) -> Refusal {
+    Refusal::forbidden(
         reason::NO_KEY,
         format!(
             "the key of the group {} is not wrapped to the caller",
             group.name
         ),
-    ))
+    )
+}
+
+/// The groups whose key somebody holds as a manager.
+pub(super) fn managed_by(db: &Connection, uuid: &str) -> Result<Vec<Group>, Refusal> {
+    let member = members::by_uuid(db, uuid)?;
+    let mut statement = db.prepare_cached(
+        "SELECT grp FROM wrapped_keys WHERE holder = ? AND manager = 1 ORDER BY grp",
+    )?;
+    let seqs: Vec<i64> = statement
+        .query_map([member.uuid], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    seqs.into_iter().map(|seq| by_seq(db, seq)).collect()
 }
 
 /// Every group key that is wrapped to a holder, and those that the holder's groups hold: in the
@@ -387,23 +466,48 @@ pub(super) fn keysets_of(db: &Connection, member: i64, uuid: &str) -> Result<Vec
     Ok(keysets)
 }
 
+/// Whom a list of keys is for, each with what is for them; ids that are nobody's are refused.
+fn recipients<'a>(
+    db: &Connection,
+    grant: &'a Grant,
+) -> Result<Vec<(members::Stored, Option<&'a Envelope>)>, Refusal> {
+    check_batch(grant.members.len())?;
+    let (mut unknown, mut recipients) = (Vec::new(), Vec::new());
+    for given in &grant.members {
+        match found(members::by_uuid(db, &given.id))? {
+            Some(member) => recipients.push((member, given.enc_sym_key.as_ref())),
+            None => unknown.push(given.id.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::not_found(reason::UNKNOWN_MEMBERS).about(unknown));
+    }
+    Ok(recipients)
+}
+
+fn key_required(keyless: Vec<String>) -> Result<(), Refusal> {
+    if keyless.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        reason::KEY_REQUIRED,
+        "some of these people are confirmed: the group's key has to be wrapped to them",
+    )
+    .about(keyless))
+}
+
 pub(super) fn grant(
     db: &Connection,
     caller: &Caller,
     uuid: &str,
     grant: &Grant,
 ) -> Result<Changed, Refusal> {
-    check_batch(grant.members.len())?;
-    let (group, _) = ordinary(by_uuid(db, uuid)?)?;
-    let (mut unknown, mut keyless, mut added) = (Vec::new(), Vec::new(), Vec::new());
-    for given in &grant.members {
-        let Some(member) = found(members::by_uuid(db, &given.id))? else {
-            unknown.push(given.id.clone());
-            continue;
-        };
+    let (group, _) = open_to(db, caller, by_uuid(db, uuid)?)?;
+    let (mut keyless, mut added) = (Vec::new(), Vec::new());
+    for (member, wrapped) in recipients(db, grant)? {
         if member.holds_keys() {
             let held = keyset_for(db, group, &member.uuid)?.is_some();
-            match (&given.enc_sym_key, member.public_key()?) {
+            match (wrapped, member.public_key()?) {
                 _ if held => {}
                 (Some(wrapped), Some(key)) => {
                     store_key(db, group, &member.uuid, &key, wrapped, false)?;
@@ -415,16 +519,7 @@ pub(super) fn grant(
             added.push(member.uuid);
         }
     }
-    if !unknown.is_empty() {
-        return Err(Refusal::not_found(reason::UNKNOWN_MEMBERS).about(unknown));
-    }
-    if !keyless.is_empty() {
-        return Err(Refusal::conflict(
-            reason::KEY_REQUIRED,
-            "some of these people are confirmed: the group's key has to be wrapped to them",
-        )
-        .about(keyless));
-    }
+    key_required(keyless)?;
     for member in &added {
         journal::record(db, "granted", Some(member), Some(uuid), &caller.uuid)?;
     }
@@ -436,6 +531,41 @@ pub(super) fn grant(
     })
 }
 
+/// Gives people a group's key without making them members.
+pub(super) fn give_key(
+    db: &Connection,
+    caller: &Caller,
+    uuid: &str,
+    grant: &Grant,
+) -> Result<Changed, Refusal> {
+    let (seq, group) = ordinary(by_uuid(db, uuid)?)?;
+    if keyset_within_reach(db, seq, caller)?.is_none() {
+        return Err(no_key(&group));
+    }
+    let (mut keyless, mut changed) = (Vec::new(), 0);
+    for (member, wrapped) in recipients(db, grant)? {
+        if !member.holds_keys() {
+            return Err(Refusal::conflict(
+                reason::WRONG_STATE,
+                "only somebody who is confirmed can hold a group's key",
+            )
+            .about(vec![member.state]));
+        }
+        match (wrapped, member.public_key()?) {
+            (Some(wrapped), Some(key)) => {
+                if store_key(db, seq, &member.uuid, &key, wrapped, true)? {
+                    let member = Some(member.uuid.as_str());
+                    journal::record(db, "key_given", member, Some(uuid), &caller.uuid)?;
+                    changed += 1;
+                }
+            }
+            _ => keyless.push(member.uuid),
+        }
+    }
+    key_required(keyless)?;
+    Ok(Changed { changed })
+}
+
 pub(super) fn revoke(
     db: &Connection,
     caller: &Caller,
@@ -443,7 +573,7 @@ pub(super) fn revoke(
     ids: &Ids,
 ) -> Result<Changed, Refusal> {
     check_batch(ids.ids.len())?;
-    let (group, _) = ordinary(by_uuid(db, uuid)?)?;
+    let (group, _) = open_to(db, caller, by_uuid(db, uuid)?)?;
     let mut changed = 0;
     for id in &ids.ids {
         let removed = db

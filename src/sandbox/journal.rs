@@ -13,7 +13,8 @@ use crate::onepassword::secret_text::SecretText;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `invited`, `signed_up`, `confirmed`, `suspended`, `reactivated`, `deleted`, `edited`,
-    /// `email_accepted`, `group_created`, `group_renamed`, `group_deleted`, `granted`, `revoked`.
+    /// `email_accepted`, `password_changed`, `group_created`, `group_renamed`, `group_deleted`,
+    /// `granted`, `revoked`, `key_given`.
     pub kind: String,
     /// The person, if any.
     pub member: Option<String>,

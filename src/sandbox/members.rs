@@ -16,7 +16,7 @@ use crate::onepassword::{
     identifier,
     messages::administration::{
         AcceptEmail, Awaiting, Confirm, EditMember, GroupKeyset, Ids, Invite, Listing, Member,
-        Query, SignUpSecrets, holds_keys, reason,
+        Query, SignUpSecrets, holds_keys, reason, right,
     },
     rsa::PublicKey,
     sign_in_credentials::{UNLOCK_KEY_ID, UserAuth},
@@ -24,7 +24,9 @@ use crate::onepassword::{
 };
 
 const COLUMNS: &str = "seq, uuid, email, pending_email, name, language, state, state_before, \
-                       protected, pub_key, attr_version, created_at, updated_at";
+                       pub_key, attr_version, created_at, updated_at, \
+                       EXISTS (SELECT 1 FROM memberships m JOIN groups g ON g.seq = m.grp \
+                       WHERE m.member = members.seq AND g.permissions <> '[]')";
 
 /// A person as stored.
 pub(super) struct Stored {
@@ -36,6 +38,7 @@ pub(super) struct Stored {
     language: String,
     pub(super) state: String,
     state_before: Option<String>,
+    /// Belongs to a group that has rights.
     protected: bool,
     pub_key: Option<String>,
     attr_version: u64,
@@ -54,11 +57,11 @@ impl Stored {
             language: row.get(5)?,
             state: row.get(6)?,
             state_before: row.get(7)?,
-            protected: row.get(8)?,
-            pub_key: row.get(9)?,
-            attr_version: count(row, 10)?,
-            created_at: row.get(11)?,
-            updated_at: row.get(12)?,
+            pub_key: row.get(8)?,
+            attr_version: count(row, 9)?,
+            created_at: row.get(10)?,
+            updated_at: row.get(11)?,
+            protected: row.get(12)?,
         })
     }
 
@@ -87,15 +90,18 @@ impl Stored {
         holds_keys(&self.state)
     }
 
-    /// Owners, administrators and whoever asks are out of reach.
-    fn reachable(self, caller: &Caller) -> Result<Self, Refusal> {
+    /// Whoever asks is out of reach, and who has power over the account: except for those who may
+    /// give that power, as long as it is not an owner's or an administrator's.
+    fn reachable(self, db: &Connection, caller: &Caller) -> Result<Self, Refusal> {
         if self.uuid == caller.uuid {
             return Err(Refusal::forbidden(
                 reason::PROTECTED,
                 "nobody may do this to themselves",
             ));
         }
-        if self.protected {
+        if self.protected
+            && (groups::administers(db, self.seq)? || !caller.has(db, right::MANAGE_SETTINGS)?)
+        {
             return Err(Refusal::forbidden(
                 reason::PROTECTED,
                 format!(
@@ -251,37 +257,60 @@ pub(super) fn shown(db: &Connection, uuid: &str) -> Result<Member, Refusal> {
     by_uuid(db, uuid)?.wire()
 }
 
-pub(super) fn invite(db: &Connection, actor: &str, invite: &Invite) -> Result<Member, Refusal> {
+/// Writes somebody new down, whom nobody has told yet.
+pub(super) fn insert(
+    db: &Connection,
+    email: &str,
+    name: &str,
+    language: &str,
+) -> Result<Stored, Refusal> {
+    let email = check_email(db, email)?;
+    let (name, language) = (check_name(name)?, check_language(language)?);
+    db.prepare_cached(
+        "INSERT INTO members (uuid, email, name, language, state, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, 'TRANSFER_STARTED', ?5, ?5)",
+    )?
+    .execute(params![identifier::upper()?, email, name, language, now()])?;
+    let seq = db.last_insert_rowid();
+    take_address(db, &email, seq)?;
+    by_seq(db, seq)
+}
+
+/// Sends an invitation; one that was sent before is no good any more.
+fn send_invitation(db: &Connection, seq: i64, email: &str) -> Result<(), Refusal> {
+    let invitation = identifier::lower()?;
+    set(db, seq, "invitation", &invitation)?;
+    let subject = "You are invited";
+    journal::send(db, email, "invitation", subject, Some(&invitation))
+}
+
+pub(super) fn invite(db: &Connection, caller: &Caller, invite: &Invite) -> Result<Member, Refusal> {
+    if invite.enrolment.is_some() {
+        caller.require(db, right::MANAGE_SETTINGS)?;
+    }
     let attempt = journal::Attempt {
-        caller: actor,
+        caller: &caller.uuid,
         id: &invite.request_id,
         subject: format!("invite {}", normal_email(&invite.email)),
     };
-    attempt.once(
-        db,
-        |uuid| shown(db, uuid),
-        || {
-            let email = check_email(db, &invite.email)?;
-            let name = check_name(&invite.name)?;
-            let language = check_language(invite.language.as_deref().unwrap_or("en"))?;
-            let (uuid, invitation, at) = (identifier::upper()?, identifier::lower()?, now());
-            db.prepare_cached(
-                "INSERT INTO members (uuid, email, name, language, state, invitation, \
-                 created_at, updated_at) VALUES (?1, ?2, ?3, ?4, 'TRANSFER_STARTED', ?5, ?6, ?6)",
-            )?
-            .execute(params![uuid, email, name, language, invitation, at])?;
-            take_address(db, &email, db.last_insert_rowid())?;
-            journal::send(
-                db,
-                &email,
-                "invitation",
-                "You are invited",
-                Some(&invitation),
-            )?;
-            journal::record(db, "invited", Some(&uuid), None, actor)?;
-            Ok(uuid)
-        },
-    )
+    let work = || {
+        let language = invite.language.as_deref().unwrap_or("en");
+        let member = insert(db, &invite.email, &invite.name, language)?;
+        match &invite.enrolment {
+            None => {
+                send_invitation(db, member.seq, &member.email)?;
+                journal::record(db, "invited", Some(&member.uuid), None, &caller.uuid)?;
+            }
+            Some(enrolment) => {
+                for group in &enrolment.groups {
+                    groups::add(db, caller, group, &member)?;
+                }
+                accept(db, &member, &enrolment.secrets, &caller.uuid)?;
+            }
+        }
+        Ok(member.uuid)
+    };
+    attempt.once(db, |uuid| shown(db, uuid), work)
 }
 
 pub(super) fn edit(
@@ -290,7 +319,7 @@ pub(super) fn edit(
     uuid: &str,
     edit: &EditMember,
 ) -> Result<Member, Refusal> {
-    let member = by_uuid(db, uuid)?.reachable(caller)?;
+    let member = by_uuid(db, uuid)?.reachable(db, caller)?;
     let seq = member.seq;
     let mut changed = false;
     if let Some(name) = &edit.name {
@@ -349,16 +378,8 @@ fn change_email(db: &Connection, member: &Stored, email: &str) -> Result<bool, R
         )?;
     } else {
         release_address(db, &member.email, seq)?;
-        let invitation = identifier::lower()?;
         set(db, seq, "email", &email)?;
-        set(db, seq, "invitation", &invitation)?;
-        journal::send(
-            db,
-            email,
-            "invitation",
-            "You are invited",
-            Some(&invitation),
-        )?;
+        send_invitation(db, seq, email)?;
     }
     Ok(true)
 }
@@ -393,7 +414,7 @@ pub(super) fn suspend(
     caller: &Caller,
     uuid: &str,
 ) -> Result<(i64, Member), Refusal> {
-    let member = by_uuid(db, uuid)?.reachable(caller)?;
+    let member = by_uuid(db, uuid)?.reachable(db, caller)?;
     let seq = member.seq;
     let state = match member.state.as_str() {
         "SUSPENDED" | "TRANSFER_SUSPENDED" => return Ok((seq, member.wire()?)),
@@ -406,7 +427,7 @@ pub(super) fn suspend(
 }
 
 pub(super) fn reactivate(db: &Connection, caller: &Caller, uuid: &str) -> Result<Member, Refusal> {
-    let member = by_uuid(db, uuid)?.reachable(caller)?;
+    let member = by_uuid(db, uuid)?.reachable(db, caller)?;
     let seq = member.seq;
     if let Some(before) = &member.state_before {
         set_state(db, seq, before, None)?;
@@ -416,7 +437,7 @@ pub(super) fn reactivate(db: &Connection, caller: &Caller, uuid: &str) -> Result
 }
 
 pub(super) fn delete(db: &Connection, caller: &Caller, uuid: &str) -> Result<i64, Refusal> {
-    let member = by_uuid(db, uuid)?.reachable(caller)?;
+    let member = by_uuid(db, uuid)?.reachable(db, caller)?;
     let groups = groups::seqs_of(db, member.seq)?;
     db.prepare_cached("DELETE FROM wrapped_keys WHERE holder = ?")?
         .execute([uuid])?;
@@ -439,7 +460,7 @@ pub(super) fn awaiting(db: &Connection, caller: &Caller, uuid: &str) -> Result<A
         .into_iter()
         .map(|(seq, group)| {
             Ok(GroupKeyset {
-                keyset: groups::keyset_for(db, seq, &caller.uuid)?,
+                keyset: groups::keyset_within_reach(db, seq, caller)?,
                 group,
             })
         })
@@ -462,7 +483,7 @@ pub(super) fn confirm(
         subject: format!("confirm {uuid}"),
     };
     let work = || {
-        let member = by_uuid(db, uuid)?.reachable(caller)?;
+        let member = by_uuid(db, uuid)?.reachable(db, caller)?;
         let key = match (member.state.as_str(), member.public_key()?) {
             ("TRANSFER_ACCEPTED", Some(key)) => key,
             (state, _) => {
@@ -483,7 +504,9 @@ pub(super) fn confirm(
         for (seq, group) in groups::without_key(db, member.seq, uuid)? {
             let given = confirm.keys.iter().find(|given| given.id == group);
             match given.and_then(|given| given.enc_sym_key.as_ref()) {
-                Some(wrapped) => groups::store_key(db, seq, uuid, &key, wrapped, false)?,
+                Some(wrapped) => {
+                    groups::store_key(db, seq, uuid, &key, wrapped, false)?;
+                }
                 None => missing.push(group),
             }
         }
@@ -519,26 +542,28 @@ pub(super) fn sign_up(
                 .about(vec![member.state]),
         );
     }
-    store_secrets(db, member.seq, secrets)?;
-    set(
-        db,
-        member.seq,
-        "pub_key",
-        &to_json(&secrets.keyset.pub_key)?,
-    )?;
-    set(db, member.seq, "invitation", &None::<String>)?;
-    set_state(db, member.seq, "TRANSFER_ACCEPTED", None)?;
-    groups::join_everyone(db, member.seq)?;
-    journal::record(db, "signed_up", Some(&member.uuid), None, &member.uuid)?;
+    accept(db, &member, secrets, &member.uuid)?;
     by_seq(db, member.seq)?.wire()
 }
 
-/// Stores what a person's device made, after a look at its form.
-pub(super) fn store_secrets(
+/// Somebody has keys from here on, and waits to be confirmed.
+pub(super) fn accept(
     db: &Connection,
-    seq: i64,
+    member: &Stored,
     secrets: &SignUpSecrets,
+    actor: &str,
 ) -> Result<(), Refusal> {
+    store_secrets(db, member.seq, secrets)?;
+    let key = to_json(&secrets.keyset.pub_key)?;
+    set(db, member.seq, "pub_key", &key)?;
+    set(db, member.seq, "invitation", &None::<String>)?;
+    set_state(db, member.seq, "TRANSFER_ACCEPTED", None)?;
+    groups::join_everyone(db, member.seq)?;
+    journal::record(db, "signed_up", Some(&member.uuid), None, actor)
+}
+
+/// Stores what a person's device made, after a look at its form.
+fn store_secrets(db: &Connection, seq: i64, secrets: &SignUpSecrets) -> Result<(), Refusal> {
     let keyset = &secrets.keyset;
     keyset.pub_key.check()?;
     keyset.unlock_parameters()?;
@@ -567,6 +592,34 @@ pub(super) fn store_secrets(
     Ok(())
 }
 
+/// Takes another verifier for the same key pair, to which so much else is wrapped.
+fn replace_secrets(
+    db: &Connection,
+    caller: &Caller,
+    secrets: &SignUpSecrets,
+) -> Result<(), Refusal> {
+    let old = keyset(db, caller.seq)?;
+    if secrets.keyset.uuid != old.uuid || secrets.keyset.pub_key != old.pub_key {
+        return Err(Refusal::conflict(
+            reason::KEY_CHANGED,
+            "the key pair has to stay the same",
+        ));
+    }
+    store_secrets(db, caller.seq, secrets)
+}
+
+/// A new password, known by the verifier and the keyset that it makes necessary.
+pub(super) fn change_password(
+    db: &Connection,
+    caller: &Caller,
+    secrets: &SignUpSecrets,
+) -> Result<Member, Refusal> {
+    replace_secrets(db, caller, secrets)?;
+    let uuid = Some(caller.uuid.as_str());
+    journal::record(db, "password_changed", uuid, None, &caller.uuid)?;
+    by_seq(db, caller.seq)?.wire()
+}
+
 /// Consent to a new address, with the verifier and the keyset that it makes necessary.
 pub(super) fn accept_email(
     db: &Connection,
@@ -584,14 +637,7 @@ pub(super) fn accept_email(
             "no such address waits for consent",
         ));
     }
-    let old = keyset(db, caller.seq)?;
-    if accept.secrets.keyset.uuid != old.uuid || accept.secrets.keyset.pub_key != old.pub_key {
-        return Err(Refusal::conflict(
-            reason::KEY_CHANGED,
-            "the key pair has to stay the same",
-        ));
-    }
-    store_secrets(db, caller.seq, &accept.secrets)?;
+    replace_secrets(db, caller, &accept.secrets)?;
     release_address(db, &member.email, caller.seq)?;
     set(db, caller.seq, "email", &member.pending_email)?;
     set(db, caller.seq, "pending_email", &None::<String>)?;
@@ -651,11 +697,6 @@ pub(super) fn sign_in(db: &Connection, email: &str) -> Result<Option<SignIn>, Re
         user_auth: from_json(&user_auth)?,
         verifier: Verifier::parse(&verifier)?,
     }))
-}
-
-/// Marks people whom the administration may not touch.
-pub(super) fn protect(db: &Connection, seq: i64) -> Result<(), Refusal> {
-    set(db, seq, "protected", &true)
 }
 
 /// Makes somebody active without a confirmation: only while an account is made.

@@ -26,7 +26,7 @@ mod store;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use journal::{Event, Mail};
-pub use setup::{DemoAccount, Login, NewAccount};
+pub use setup::{DemoAccount, Login, NewAccount, NewPerson};
 
 use crate::onepassword::derivation::DEFAULT_ITERATIONS;
 use sessions::Sessions;

@@ -1,9 +1,8 @@
-//! A person's own half, over real HTTP: signing up, signing in, consenting to a new address.
+//! A person's own half, over real HTTP: signing up, signing in, consenting to a new address,
+//! changing the password.
 //!
 //! Keys and passwords stay on this side; the server gets a verifier, a public key and what is
 //! sealed. That a group's private key opens here is the proof that a confirmation worked.
-
-use std::sync::Arc;
 
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -11,24 +10,27 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     journal::Mail,
     routes::{Acceptance, Offer},
-    setup::Device,
 };
 use crate::{
-    account::{self, native::SignedIn},
+    account::{
+        self, MemberState,
+        native::{
+            login::{Login, Visit},
+            setup,
+        },
+    },
     onepassword::{
         self,
         derivation::MINIMUM_ITERATIONS,
-        envelope::SymmetricKey,
-        identifier,
-        keyset::{OpenKeyset, open_tree, primary},
+        keyset::{OpenKeyset, open_tree},
         messages::{
-            administration::{self as wire, PREFIX},
+            administration::{self as wire, PREFIX, SignUpSecrets},
             errors::ErrorBody,
-            sign_in::{Keysets, StartAnswer, StartRequest},
+            sign_in::Keysets,
         },
+        newcomer::Newcomer,
         secret_key::SecretKey,
         secret_text::SecretText,
-        sign_in_credentials::{SignInCredentials, UNLOCK_KEY_ID},
     },
 };
 
@@ -118,19 +120,19 @@ pub async fn sign_up(
         return Err(Error::Server("too few rounds of key derivation".to_owned()));
     }
     let (place, typed) = (origin.to_owned(), password.clone());
-    let (device, offer) = compute(move || {
-        let device = Device::make(&place, &offer.email, &typed, offer.iterations)?;
-        Ok((device, offer))
+    let (newcomer, offer) = compute(move || {
+        let newcomer = Newcomer::generate(&place, &offer.email, &typed, offer.iterations)?;
+        Ok((newcomer, offer))
     })
     .await?;
     let kit = Kit {
         email: offer.email,
-        secret_key: SecretText::new(device.secret_key.text().to_string()),
+        secret_key: newcomer.credentials.secret_key,
         password,
     };
     let acceptance = Acceptance {
         invitation,
-        secrets: device.secrets,
+        secrets: newcomer.secrets,
     };
     let text = serde_json::to_vec(&acceptance).map_err(|_| Error::Server("no JSON".to_owned()))?;
     let _: wire::Member = read(
@@ -143,24 +145,17 @@ pub async fn sign_up(
 
 /// Signs in and tries the key of every group.
 pub async fn sign_in(http: &reqwest::Client, origin: &str, kit: &Kit) -> Result<Report, Error> {
-    let visit = Visit::begin(http, origin, kit).await?;
-    let myself: wire::Myself = visit.get(&format!("{PREFIX}/self")).await?;
-    let groups: Vec<wire::Group> = visit.get(&format!("{PREFIX}/self/groups")).await?;
-    let keysets: Keysets = visit.get("/api/v1/account/keysets").await?;
+    let visit = begin(http, origin, kit).await?;
+    let groups: Vec<wire::Group> = get(&visit, &format!("{PREFIX}/self/groups")).await?;
+    let keysets: Keysets = get(&visit, "/api/v1/account/keysets").await?;
+    let unlock_key = visit.credentials.unlock_key.clone();
+    let member = visit.myself.member.clone();
     visit.end().await;
-    let own = primary(&keysets.keysets).ok_or(Error::Refused)?.clone();
-    let (secret_key, kit) = (SecretKey::parse(&kit.secret_key)?, kit.clone());
-    let open = compute(move || {
-        let unlock = own
-            .unlock_parameters()?
-            .unlock_key(&kit.email, &kit.password, &secret_key)?;
-        open_tree(&keysets.keysets, &unlock)
-    })
-    .await?;
+    let open = compute(move || open_tree(&keysets.keysets, &unlock_key)).await?;
     Ok(Report {
-        name: myself.member.name,
-        state: myself.member.state,
-        pending_email: myself.member.pending_email,
+        name: member.name,
+        state: member.state,
+        pending_email: member.pending_email,
         groups: groups
             .into_iter()
             .map(|group| GroupReport {
@@ -171,108 +166,85 @@ pub async fn sign_in(http: &reqwest::Client, origin: &str, kit: &Kit) -> Result<
     })
 }
 
-/// Consents to the address that waits. Verifier and primary keyset are made anew with it; the key
-/// pair stays, so that nothing that was wrapped to it is lost.
+/// Consents to the address that waits.
 pub async fn accept_email(http: &reqwest::Client, origin: &str, kit: &Kit) -> Result<Kit, Error> {
-    let visit = Visit::begin(http, origin, kit).await?;
-    let myself: wire::Myself = visit.get(&format!("{PREFIX}/self")).await?;
-    let email = myself.member.pending_email.ok_or(Error::NoPendingEmail)?;
-    let (place, old, new) = (origin.to_owned(), kit.clone(), email.clone());
-    let secrets = compute(move || {
-        let secret_key = SecretKey::parse(&old.secret_key)?;
-        let parameters = myself.keyset.unlock_parameters()?;
-        let unlock = parameters.unlock_key(&old.email, &old.password, &secret_key)?;
-        let keyset = OpenKeyset::open_primary(&myself.keyset, &unlock)?;
-        let rounds = parameters.iterations;
-        let device = Device::with(&place, &new, &old.password, rounds, secret_key, keyset)?;
-        Ok(device.secrets)
-    })
-    .await?;
-    let accept = wire::AcceptEmail { email, secrets };
-    let _: wire::Member = visit
-        .signed_in
-        .call(Method::PUT, &format!("{PREFIX}/self/email"), Some(&accept))
-        .await
-        .map_err(from_account)?;
-    Ok(Kit {
-        email: accept.email,
+    let visit = begin(http, origin, kit).await?;
+    let pending = visit.myself.member.pending_email.clone();
+    let new = Kit {
+        email: pending.ok_or(Error::NoPendingEmail)?,
         ..kit.clone()
+    };
+    let accept = wire::AcceptEmail {
+        email: new.email.clone(),
+        secrets: secrets_for(&visit, &new).await?,
+    };
+    put(&visit, &format!("{PREFIX}/self/email"), &accept).await?;
+    Ok(new)
+}
+
+/// Changes the password. Whoever was signed in has to sign in again.
+pub async fn change_password(
+    http: &reqwest::Client,
+    origin: &str,
+    kit: &Kit,
+    password: SecretText,
+) -> Result<Kit, Error> {
+    let visit = begin(http, origin, kit).await?;
+    let new = Kit {
+        password,
+        ..kit.clone()
+    };
+    let secrets = secrets_for(&visit, &new).await?;
+    put(&visit, &format!("{PREFIX}/self/password"), &secrets).await?;
+    Ok(new)
+}
+
+/// Verifier and primary keyset for another address or password. The key pair stays, so that
+/// nothing that was wrapped to it is lost.
+async fn secrets_for(visit: &Visit, new: &Kit) -> Result<SignUpSecrets, Error> {
+    let (old, new) = (visit.credentials.clone(), new.clone());
+    let keyset = visit.myself.keyset.clone();
+    compute(move || {
+        let keys = OpenKeyset::open_primary(&keyset, &old.unlock_key)?;
+        let secret_key = SecretKey::parse(&old.secret_key)?;
+        let rounds = old.user_auth.iterations;
+        let place = &old.sign_in_address;
+        let newcomer =
+            Newcomer::with_keys(place, &new.email, &new.password, rounds, &secret_key, keys)?;
+        Ok(newcomer.secrets)
     })
+    .await
 }
 
-/// A session of a person.
-struct Visit {
-    signed_in: SignedIn,
-}
-
-impl Visit {
-    async fn begin(http: &reqwest::Client, origin: &str, kit: &Kit) -> Result<Self, Error> {
-        let secret_key = SecretKey::parse(&kit.secret_key)?;
-        let device_uuid = identifier::lower()?;
-        let start = StartRequest {
-            email: kit.email.clone(),
-            secret_key_format: secret_key.format().to_owned(),
-            secret_key_id: secret_key.id().to_owned(),
-            device_uuid: device_uuid.clone(),
-        };
-        let text = serde_json::to_vec(&start).map_err(|_| Error::Server("no JSON".to_owned()))?;
-        let started: StartAnswer = read(
-            http.post(address(origin, "/api/v3/auth/start", &[])?)
-                .body(text),
-        )
-        .await?;
-        let user_auth = started
-            .user_auth
-            .filter(|asked| asked.iterations >= MINIMUM_ITERATIONS)
-            .ok_or_else(|| Error::Server("unexpected sign-in parameters".to_owned()))?;
-        let (typed, auth) = (kit.clone(), user_auth.clone());
-        let srp_x = compute(move || {
-            auth.srp_x(
-                &typed.email,
-                &typed.password,
-                &SecretKey::parse(&typed.secret_key)?,
-            )
+async fn begin(http: &reqwest::Client, origin: &str, kit: &Kit) -> Result<Visit, Error> {
+    let login = Login {
+        address: origin.to_owned(),
+        email: kit.email.clone(),
+        secret_key: kit.secret_key.clone(),
+        password: kit.password.clone(),
+    };
+    Visit::begin(http.clone(), &login)
+        .await
+        .map_err(|error| match error {
+            setup::Error::Inactive(MemberState::Suspended) => Error::Suspended,
+            setup::Error::Inactive(_) => Error::NotConfirmed,
+            setup::Error::Refused | setup::Error::SecretKey => Error::Refused,
+            other => Error::Server(other.to_string()),
         })
-        .await?;
-        let credentials = SignInCredentials {
-            sign_in_address: origin.to_owned(),
-            user_auth,
-            email: kit.email.clone(),
-            srp_x,
-            // Derived once the keyset says how; signing in does not need it.
-            unlock_key: SymmetricKey::new(UNLOCK_KEY_ID, [0; 32]),
-            secret_key: kit.secret_key.clone(),
-            device_uuid,
-        };
-        let signed_in = SignedIn::begin(http.clone(), Arc::new(credentials))
-            .await
-            .map_err(from_account)?;
-        Ok(Self { signed_in })
-    }
+}
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.signed_in
-            .call::<(), T>(Method::GET, path, None)
-            .await
-            .map_err(from_account)
-    }
+async fn get<T: DeserializeOwned>(visit: &Visit, path: &str) -> Result<T, Error> {
+    let answer = visit.call::<(), T>(Method::GET, path, None).await;
+    answer.map_err(from_account)
+}
 
-    async fn end(&self) {
-        // A session that is not signed out ends by itself.
-        let _ = self
-            .signed_in
-            .call::<(), serde_json::Value>(Method::PUT, "/api/v1/session/signout", None)
-            .await;
-    }
+async fn put<B: Serialize>(visit: &Visit, path: &str, body: &B) -> Result<wire::Member, Error> {
+    let answer = visit.call(Method::PUT, path, Some(body)).await;
+    answer.map_err(from_account)
 }
 
 fn from_account(error: account::Error) -> Error {
-    match error {
-        account::Error::WrongState(account::MemberState::Suspended) => Error::Suspended,
-        account::Error::WrongState(_) => Error::NotConfirmed,
-        account::Error::CredentialsRefused(_) => Error::Refused,
-        other => Error::Server(other.to_string()),
-    }
+    Error::Server(error.to_string())
 }
 
 fn address(origin: &str, path: &str, query: &[(&str, &str)]) -> Result<Url, Error> {

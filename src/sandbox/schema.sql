@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS members (
     language TEXT NOT NULL,
     state TEXT NOT NULL,
     state_before TEXT,               -- the state that a suspension interrupted
-    protected INTEGER NOT NULL DEFAULT 0,
     invitation TEXT UNIQUE,          -- until used
     secret_key_format TEXT,
     secret_key_id TEXT,

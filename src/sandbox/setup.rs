@@ -1,23 +1,17 @@
-//! Making an account: its built-in groups, its owner, and a Provision Manager.
+//! Making an account: its built-in groups, its owner, and for a demo a Provision Manager.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{
     Error, Sandbox,
-    caller::right,
     groups::{self, NewGroup},
     members,
     refusal::Refusal,
     store::{now, to_json},
 };
 use crate::onepassword::{
-    identifier,
-    keyset::OpenKeyset,
-    messages::administration::{Invite, SignUpSecrets},
-    secret_key::SecretKey,
-    secret_text::SecretText,
-    sign_in_credentials::{SignInCredentials, UnlockParameters, UserAuth},
-    srp::Verifier,
+    identifier, keyset::OpenKeyset, messages::administration::right, newcomer::Newcomer,
+    secret_text::SecretText, sign_in_credentials::SignInCredentials,
 };
 
 /// An account to be.
@@ -26,16 +20,18 @@ pub struct NewAccount {
     pub name: String,
     /// Domains that invitations are limited to; empty allows any.
     pub domains: Vec<String>,
-    /// Address of the owner.
-    pub owner_email: String,
-    /// The owner's password.
-    pub owner_password: SecretText,
-    /// Address of the Provision Manager.
-    pub provision_manager_email: String,
-    /// The Provision Manager's password.
-    pub provision_manager_password: SecretText,
+    /// Who it belongs to.
+    pub owner: NewPerson,
     /// Where the account will be reached, for the credentials: `http://127.0.0.1:4010`.
     pub sign_in_address: String,
+}
+
+/// Somebody to be in a new account.
+pub struct NewPerson {
+    /// Address.
+    pub email: String,
+    /// Password.
+    pub password: SecretText,
 }
 
 /// What a person signs in with.
@@ -50,10 +46,8 @@ pub struct Login {
     pub password: SecretText,
 }
 
-/// An account just made.
+/// An account just made for a demo.
 pub struct DemoAccount {
-    /// Its id.
-    pub uuid: String,
     /// The owner.
     pub owner: Login,
     /// The Provision Manager, as a person.
@@ -62,172 +56,156 @@ pub struct DemoAccount {
     pub credentials: SignInCredentials,
 }
 
-const OWNERS: usize = 0;
-const ADMINISTRATORS: usize = 1;
-const RECOVERY: usize = 2;
-const EVERYONE: usize = 3;
-const MANAGERS: usize = 4;
-
-const BUILT_IN: [(&str, &str); 5] = [
-    ("Owners", "OWNERS"),
+/// Name and kind; through the first of them whoever administers reaches the keys of all others.
+const BUILT_IN: [(&str, &str); 4] = [
     ("Administrators", "ADMINISTRATORS"),
+    ("Owners", "OWNERS"),
     ("Recovery", "RECOVERY"),
     ("Team Members", "TEAM_MEMBERS"),
-    ("Provision Managers", "USER_DEFINED"),
 ];
-
-/// A person's own half, as their device would make it.
-pub(super) struct Device {
-    pub(super) keyset: OpenKeyset,
-    pub(super) secrets: SignUpSecrets,
-    pub(super) secret_key: SecretKey,
-    pub(super) credentials: SignInCredentials,
-}
-
-impl Device {
-    /// Makes all keys anew. Slow: a key pair and two derivations.
-    pub(super) fn make(
-        address: &str,
-        email: &str,
-        password: &str,
-        iterations: u32,
-    ) -> crate::onepassword::Result<Self> {
-        let secret_key = SecretKey::generate()?;
-        let keyset = OpenKeyset::generate()?;
-        Self::with(address, email, password, iterations, secret_key, keyset)
-    }
-
-    /// Makes the verifier and the primary keyset for keys that exist.
-    pub(super) fn with(
-        address: &str,
-        email: &str,
-        password: &str,
-        iterations: u32,
-        secret_key: SecretKey,
-        keyset: OpenKeyset,
-    ) -> crate::onepassword::Result<Self> {
-        let user_auth = UserAuth::generate(iterations)?;
-        let unlock = UnlockParameters::generate(iterations)?;
-        let credentials =
-            SignInCredentials::derive(address, email, password, &secret_key, user_auth, &unlock)?;
-        let secrets = SignUpSecrets {
-            secret_key_format: secret_key.format().to_owned(),
-            secret_key_id: secret_key.id().to_owned(),
-            user_auth: credentials.user_auth.clone(),
-            verifier: SecretText::new(Verifier::from_x(&credentials.srp_x).to_hex().to_string()),
-            keyset: keyset.sealed_for_owner(&credentials.unlock_key, &unlock)?,
-        };
-        Ok(Self {
-            keyset,
-            secrets,
-            secret_key,
-            credentials,
-        })
-    }
-}
+const MANAGERS: &str = "Provision Managers";
 
 impl Sandbox {
-    /// Creates the account of this sandbox. Slow: seven key pairs and four derivations.
-    pub fn create_account(&self, new: &NewAccount) -> Result<DemoAccount, Error> {
+    /// Creates the account of this sandbox, with nobody in it but its owner. Slow: five key pairs
+    /// and two derivations.
+    pub fn create_account(&self, new: &NewAccount) -> Result<Login, Error> {
+        let owner = self.newcomer(new, &new.owner)?;
+        self.make(new, |account| account.enter_owner(new, &owner))
+    }
+
+    /// Creates the account of this sandbox with a Provision Manager in it, as an administrator
+    /// would have set one up. Slow: seven key pairs and four derivations.
+    pub fn create_demo_account(
+        &self,
+        new: &NewAccount,
+        manager: &NewPerson,
+    ) -> Result<DemoAccount, Error> {
+        let owner = self.newcomer(new, &new.owner)?;
+        let keys = self.newcomer(new, manager)?;
+        let (owner, provision_manager) = self.make(new, |account| {
+            let owner = account.enter_owner(new, &owner)?;
+            account.group(MANAGERS, "USER_DEFINED", &right::OF_PROVISION_MANAGERS)?;
+            let groups = [MANAGERS, "Team Members"];
+            let manager = account.enter("Provision Manager", manager, &keys, &groups)?;
+            Ok((owner, manager))
+        })?;
+        Ok(DemoAccount {
+            owner,
+            provision_manager,
+            credentials: keys.credentials,
+        })
+    }
+
+    fn newcomer(&self, new: &NewAccount, person: &NewPerson) -> Result<Newcomer, Error> {
+        Ok(Newcomer::generate(
+            &new.sign_in_address,
+            &person.email,
+            &person.password,
+            self.0.options.kdf_iterations,
+        )?)
+    }
+
+    /// Makes the account and its built-in groups, and lets `people` come in.
+    fn make<T>(
+        &self,
+        new: &NewAccount,
+        people: impl FnOnce(&mut Founding<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Error> {
         if self.has_account()? {
             return Err(Error::AccountExists);
         }
-        let rounds = self.0.options.kdf_iterations;
-        let make = |email: &str, password: &str| {
-            Device::make(&new.sign_in_address, email, password, rounds)
-        };
-        let owner = make(&new.owner_email, &new.owner_password)?;
-        let manager = make(
-            &new.provision_manager_email,
-            &new.provision_manager_password,
-        )?;
-        let keysets = BUILT_IN
-            .iter()
-            .map(|_| OpenKeyset::generate())
-            .collect::<Result<Vec<_>, _>>()?;
-        let uuid = identifier::upper()?;
-        let (owner_id, manager_id) = self.0.store.write_now(|db| {
+        Ok(self.0.store.write_now(|db| {
             db.execute(
                 "INSERT INTO account (one, uuid, name, domains, created_at) VALUES (1, ?, ?, '[]', ?)",
-                params![uuid, new.name, now()],
+                params![identifier::upper()?, new.name, now()],
             )?;
-            let mut seqs = Vec::new();
-            for (place, (name, kind)) in BUILT_IN.iter().enumerate() {
-                let permissions: &[&str] = match place {
-                    OWNERS | ADMINISTRATORS | MANAGERS => &right::ALL,
-                    RECOVERY => &["RECOVER_ACCOUNTS"],
-                    _ => &[],
-                };
-                let keyset = keysets[place].wrapped_for(&keysets[place].public_key())?;
-                seqs.push(groups::insert(
-                    db,
-                    &NewGroup {
-                        name,
-                        kind,
-                        built_in: true,
-                        permissions,
-                        keyset: &keyset,
-                    },
-                )?);
-            }
-            // Whoever administers reaches every group's key through its own group's.
-            let holder = groups::administrators(db)?.uuid;
-            for (place, seq) in seqs.iter().enumerate() {
-                if place != ADMINISTRATORS {
-                    let key = keysets[ADMINISTRATORS].public_key();
-                    let wrapped = key.wrap(keysets[place].symmetric_key())?;
-                    groups::store_key(db, *seq, &holder, &key, &wrapped, true)?;
-                }
-            }
-            let enter = |device: &Device, name: &str, places: &[usize]| {
-                let email = &device.credentials.email;
-                let member = members::invite(
-                    db,
-                    "SETUP",
-                    &Invite {
-                        request_id: identifier::upper()?,
-                        email: email.clone(),
-                        name: name.to_owned(),
-                        language: None,
-                    },
-                )?;
-                let invitation: String = db.query_row(
-                    "SELECT invitation FROM members WHERE uuid = ?",
-                    [&member.uuid],
-                    |row| row.get(0),
-                )?;
-                members::sign_up(db, &invitation, &device.secrets)?;
-                let stored = members::by_uuid(db, &member.uuid)?;
-                let key = device.keyset.public_key();
-                for place in places {
-                    groups::join(db, seqs[*place], stored.seq)?;
-                    let wrapped = key.wrap(keysets[*place].symmetric_key())?;
-                    groups::store_key(db, seqs[*place], &member.uuid, &key, &wrapped, false)?;
-                }
-                members::activate(db, stored.seq)?;
-                members::protect(db, stored.seq)?;
-                Ok::<_, Refusal>(member.uuid)
+            let mut account = Founding {
+                db,
+                groups: Vec::new(),
             };
-            let ids = (
-                enter(&owner, "Owner", &[OWNERS, ADMINISTRATORS, RECOVERY, EVERYONE])?,
-                enter(&manager, "Provision Manager", &[MANAGERS, EVERYONE])?,
-            );
+            for (name, kind) in BUILT_IN {
+                let mut permissions = Vec::new();
+                match kind {
+                    "OWNERS" | "ADMINISTRATORS" => {
+                        permissions.extend(right::OF_PROVISION_MANAGERS);
+                        permissions.push(right::MANAGE_SETTINGS);
+                    }
+                    "RECOVERY" => permissions.push("RECOVER_ACCOUNTS"),
+                    _ => {}
+                }
+                account.group(name, kind, &permissions)?;
+            }
+            let made = people(&mut account)?;
             // Making the account is no event in its life, and its domains bind invitations only.
             db.execute_batch("DELETE FROM events; DELETE FROM mail; DELETE FROM attempts;")?;
             db.execute("UPDATE account SET domains = ?", [to_json(&new.domains)?])?;
-            Ok(ids)
-        })?;
-        let login = |member, device: &Device, password: &SecretText| Login {
-            member,
-            email: device.credentials.email.clone(),
-            secret_key: SecretText::new(device.secret_key.text().to_string()),
-            password: password.clone(),
-        };
-        Ok(DemoAccount {
-            uuid,
-            owner: login(owner_id, &owner, &new.owner_password),
-            provision_manager: login(manager_id, &manager, &new.provision_manager_password),
-            credentials: manager.credentials,
+            Ok(made)
+        })?)
+    }
+}
+
+/// An account while it is made: the only time when the keys of its groups are at hand.
+struct Founding<'a> {
+    db: &'a Connection,
+    groups: Vec<(&'static str, i64, OpenKeyset)>,
+}
+
+impl Founding<'_> {
+    fn group(
+        &mut self,
+        name: &'static str,
+        kind: &str,
+        permissions: &[&str],
+    ) -> Result<(), Refusal> {
+        let keys = OpenKeyset::generate()?;
+        let seq = groups::insert(
+            self.db,
+            &NewGroup {
+                name,
+                kind,
+                built_in: kind != "USER_DEFINED",
+                permissions,
+                keyset: &keys.wrapped_for(&keys.public_key())?,
+            },
+        )?;
+        let holder = groups::administrators(self.db)?;
+        if kind != "ADMINISTRATORS" {
+            let wrapped = holder.pub_key.wrap(keys.symmetric_key())?;
+            let key = &holder.pub_key;
+            groups::store_key(self.db, seq, &holder.uuid, key, &wrapped, true)?;
+        }
+        self.groups.push((name, seq, keys));
+        Ok(())
+    }
+
+    fn enter_owner(&self, new: &NewAccount, newcomer: &Newcomer) -> Result<Login, Refusal> {
+        let groups = BUILT_IN.map(|(name, _)| name);
+        self.enter("Owner", &new.owner, newcomer, &groups)
+    }
+
+    /// Lets somebody in at once, with the keys of these groups.
+    fn enter(
+        &self,
+        name: &str,
+        person: &NewPerson,
+        newcomer: &Newcomer,
+        groups: &[&str],
+    ) -> Result<Login, Refusal> {
+        let member = members::insert(self.db, &person.email, name, "en")?;
+        members::accept(self.db, &member, &newcomer.secrets, &member.uuid)?;
+        let key = newcomer.keyset.public_key();
+        let of_theirs = |(name, ..): &&(&str, _, _)| groups.contains(name);
+        for (_, seq, keys) in self.groups.iter().filter(of_theirs) {
+            groups::join(self.db, *seq, member.seq)?;
+            let wrapped = key.wrap(keys.symmetric_key())?;
+            groups::store_key(self.db, *seq, &member.uuid, &key, &wrapped, false)?;
+        }
+        members::activate(self.db, member.seq)?;
+        Ok(Login {
+            member: member.uuid,
+            email: newcomer.credentials.email.clone(),
+            secret_key: newcomer.credentials.secret_key.clone(),
+            password: person.password.clone(),
         })
     }
 }

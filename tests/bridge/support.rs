@@ -24,7 +24,7 @@ use scim_bridge::{
     onepassword::{secret_text::SecretText, sign_in_credentials::SignInCredentials},
     outbound,
     sandbox::{
-        self, NewAccount, Sandbox,
+        self, NewAccount, NewPerson, Sandbox,
         person::{self, Kit, Report},
     },
 };
@@ -62,14 +62,19 @@ impl World {
         let new = NewAccount {
             name: "Test".to_owned(),
             domains: Vec::new(),
-            owner_email: "owner@example.com".to_owned(),
-            owner_password: password(),
-            provision_manager_email: "bridge@example.com".to_owned(),
-            provision_manager_password: password(),
+            owner: NewPerson {
+                email: "owner@example.com".to_owned(),
+                password: password(),
+            },
             sign_in_address: format!("http://{address}"),
         };
+        let manager = NewPerson {
+            email: "bridge@example.com".to_owned(),
+            password: password(),
+        };
         let maker = sandbox.clone();
-        let account = tokio::task::spawn_blocking(move || maker.create_account(&new).unwrap());
+        let account =
+            tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager).unwrap());
         let account = account.await.unwrap();
         let (token, key) = (
             BearerToken::generate().unwrap(),

@@ -53,7 +53,7 @@ async fn post(http: &Client, url: String, session: &str, body: Value) -> (Status
     (status, serde_json::from_slice(&text).unwrap_or_default())
 }
 
-async fn send(
+pub async fn send(
     http: &Client,
     origin: &str,
     session: &Session,
@@ -74,8 +74,7 @@ async fn send(
 }
 
 /// Signs in by generation 1.
-async fn sign_in(server: &Server, kit: &Kit) -> Session {
-    let (origin, http) = (&server.origin, &server.http);
+pub async fn sign_in(origin: &str, http: &Client, kit: &Kit) -> Session {
     let first = start(origin, http, kit).await;
     assert_eq!(first.status, "device-not-registered");
     let (status, answer) = post(
@@ -139,7 +138,7 @@ async fn sign_in(server: &Server, kit: &Kit) -> Session {
 async fn a_client_of_generation_1_signs_in_and_opens_its_keysets() {
     let server = Server::start().await;
     let kit = server.login(&server.demo.owner);
-    let session = sign_in(&server, &kit).await;
+    let session = sign_in(&server.origin, &server.http, &kit).await;
     for path in ["/api/v1/account/keysets", "/api/v2/account/keysets?x=a%2Cb"] {
         let mac = session.sign("GET", "127.0.0.1", path);
         let (status, answer) = send(
@@ -187,7 +186,7 @@ async fn a_client_of_generation_1_signs_in_and_opens_its_keysets() {
 async fn forged_replayed_and_late_requests_are_refused() {
     let server = Server::start().await;
     let kit = server.login(&server.demo.owner);
-    let session = sign_in(&server, &kit).await;
+    let session = sign_in(&server.origin, &server.http, &kit).await;
     let touch = "/api/v1/session/touch";
     let put = async |mac: &str, path: &str| {
         send(
@@ -236,7 +235,12 @@ async fn forged_replayed_and_late_requests_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_is_said_within_the_session_only() {
     let server = Server::start().await;
-    let session = sign_in(&server, &server.login(&server.demo.owner)).await;
+    let session = sign_in(
+        &server.origin,
+        &server.http,
+        &server.login(&server.demo.owner),
+    )
+    .await;
     let path = "/api/x-bridge/v1/no/such/thing";
     let mac = session.sign("GET", "127.0.0.1", path);
     let get = async |mac: &str| {

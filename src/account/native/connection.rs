@@ -102,6 +102,27 @@ impl Connection {
         }
     }
 
+    /// Goes on with a session that was begun elsewhere.
+    #[cfg(feature = "local")]
+    pub(super) fn resume(
+        service: Service,
+        session: Session,
+        credentials: SignInCredentials,
+    ) -> Self {
+        let state = State {
+            session: Some(Arc::new(session)),
+            ..State::default()
+        };
+        Self {
+            service: Some(Arc::new(service)),
+            credentials: Arc::new(credentials),
+            shared: Arc::new(SharedState {
+                state: Mutex::new(state),
+                sign_ins: AtomicU64::new(0),
+            }),
+        }
+    }
+
     pub(super) fn credentials(&self) -> &SignInCredentials {
         &self.credentials
     }
@@ -331,6 +352,7 @@ fn shut_out(failure: Failure) -> Failure {
         Failure::Final(Error::WrongState(state)) => Failure::Final(Error::CredentialsRefused(
             format!("the Provision Manager's state is {}", state.name()),
         )),
+        Failure::SecondFactor => Failure::Final(failure.into_error()),
         other => other,
     }
 }
@@ -347,41 +369,6 @@ fn jittered(pause: Duration) -> Duration {
     // Without randomness the pause is three quarters: good enough.
     let _ = getrandom::fill(&mut byte);
     pause / 2 + pause / 2 * u32::from(byte[0]) / 255
-}
-
-/// One session of one person, without repetitions: for the sandbox's people.
-#[cfg(feature = "local")]
-pub(crate) struct SignedIn {
-    service: Service,
-    session: Session,
-}
-
-#[cfg(feature = "local")]
-impl SignedIn {
-    /// Signs in. Who is suspended, or not confirmed yet, is [`Error::WrongState`].
-    pub(crate) async fn begin(
-        http: reqwest::Client,
-        credentials: Arc<SignInCredentials>,
-    ) -> Result<Self> {
-        let service = Service::new(http, &credentials.origin())
-            .ok_or_else(|| Error::Protocol("the sign-in address is no URL".to_owned()))?;
-        let session = sign_in::sign_in(&service, &credentials)
-            .await
-            .map_err(Failure::into_error)?;
-        Ok(Self { service, session })
-    }
-
-    /// Sends a request within the session.
-    pub(crate) async fn call<B: Serialize, T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<T> {
-        sealed(&self.service, &self.session, method, path, body)
-            .await
-            .map_err(Failure::into_error)
-    }
 }
 
 #[cfg(test)]

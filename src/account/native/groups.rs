@@ -73,8 +73,13 @@ impl NativeAccount {
         groups.into_iter().map(group).collect()
     }
 
-    /// Makes a group whose key we and the Administrators hold.
-    pub(super) async fn make_group(&self, name: &str, attempt: &Attempt) -> Result<Group> {
+    /// Makes a group whose key we and the Administrators hold, and whose members get these rights.
+    pub(super) async fn make_group(
+        &self,
+        name: &str,
+        permissions: &[&str],
+        attempt: &Attempt,
+    ) -> Result<Group> {
         let own = self.own_keyset().await?;
         let administrators = self.myself().await?.administrators;
         let (keyset, recovery) = compute(move || {
@@ -92,6 +97,7 @@ impl NativeAccount {
             name: name.to_owned(),
             keyset,
             keys: vec![recovery],
+            permissions: permissions.iter().map(ToString::to_string).collect(),
         };
         // The key just made is not kept: the answer to a repetition is the group of the first
         // request, which has the key that was made then.
@@ -173,7 +179,10 @@ impl NativeAccount {
 
     /// Those of the people that exist, each with the public key that the group's key has to be
     /// wrapped to: `None` for people who get it at their confirmation.
-    async fn key_holders(&self, ids: &[&str]) -> Result<HashMap<String, Option<PublicKey>>> {
+    pub(super) async fn key_holders(
+        &self,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Option<PublicKey>>> {
         let ids = wire::Ids {
             ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         };
@@ -190,7 +199,7 @@ impl NativeAccount {
             .collect())
     }
 
-    async fn wrap_for(
+    pub(super) async fn wrap_for(
         &self,
         group: &GroupId,
         members: Vec<(String, Option<PublicKey>)>,
@@ -233,7 +242,7 @@ pub(super) fn id(text: &str) -> Result<GroupId> {
         .map_err(|_| Error::Protocol(format!("{text:?} is no id of a group")))
 }
 
-fn group(wire: wire::Group) -> Result<Group> {
+pub(super) fn group(wire: wire::Group) -> Result<Group> {
     Ok(Group {
         id: id(&wire.uuid)?,
         name: wire.name,

@@ -24,6 +24,7 @@ const KEPT: usize = 2000;
 #[derive(Default)]
 pub(super) struct Keys {
     own: OnceCell<Arc<OpenKeyset>>,
+    administrators: OnceCell<Arc<OpenKeyset>>,
     groups: Mutex<HashMap<GroupId, SymmetricKey>>,
 }
 
@@ -71,7 +72,21 @@ impl NativeAccount {
             .cloned()
     }
 
-    /// The key of a group that is wrapped to us.
+    /// The keyset of the group Administrators, if we belong to it.
+    async fn administrators_keyset(&self, own: Arc<OpenKeyset>) -> Result<Arc<OpenKeyset>> {
+        self.keys
+            .administrators
+            .get_or_try_init(|| async {
+                let group = self.myself().await?.administrators.uuid;
+                let path = format!("{PREFIX}/groups/{group}/keyset");
+                let keyset: Keyset = self.connection.get(&path).await?;
+                compute(move || own.open(&keyset)).await.map(Arc::new)
+            })
+            .await
+            .cloned()
+    }
+
+    /// The key of a group that is wrapped to us, or to the group Administrators if we belong to it.
     pub(super) async fn group_key(&self, group: &GroupId) -> Result<SymmetricKey> {
         if let Some(key) = self.keys.kept(group) {
             return Ok(key);
@@ -89,7 +104,11 @@ impl NativeAccount {
             return Ok(key);
         }
         let own = self.own_keyset().await?;
-        let key = compute(move || Ok(own.open(&keyset)?.symmetric_key().clone())).await?;
+        let holder = match keyset.wrapped_to() == own.id() {
+            true => own,
+            false => self.administrators_keyset(own).await?,
+        };
+        let key = compute(move || Ok(holder.open(&keyset)?.symmetric_key().clone())).await?;
         self.keys.keep(group, &key);
         Ok(key)
     }

@@ -30,12 +30,14 @@ impl NativeAccount {
             email: person.email.clone(),
             name: person.name.clone(),
             language: person.language.clone(),
+            enrolment: None,
         };
-        member(
-            self.connection
-                .post(&format!("{PREFIX}/members"), &invite)
-                .await?,
-        )
+        self.add_member(&invite).await
+    }
+
+    pub(super) async fn add_member(&self, invite: &wire::Invite) -> Result<Member> {
+        let path = format!("{PREFIX}/members");
+        member(self.connection.post(&path, invite).await?)
     }
 
     pub(super) async fn find_member(&self, id: &MemberId) -> Result<Option<Member>> {

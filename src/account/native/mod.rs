@@ -5,6 +5,8 @@
 //! * `refusals`: what the server's errors mean.
 //! * `keys`: the keys that are at hand.
 //! * `members`, `groups`: the operations.
+//! * `login`: signing in with a password, as people do.
+//! * [`setup`]: what an administrator does once, so that a bridge can sign in at all.
 //!
 //! Nothing is sent until the first call. Administration requests are those of
 //! `docs/account-api.md`, which the embedded account server answers.
@@ -12,12 +14,13 @@
 mod connection;
 mod groups;
 mod keys;
+#[cfg(feature = "local")]
+pub(crate) mod login;
 mod members;
 mod refusals;
-mod sign_in;
-
 #[cfg(feature = "local")]
-pub(crate) use connection::SignedIn;
+pub mod setup;
+mod sign_in;
 
 use std::{future::Future, time::Duration};
 
@@ -142,7 +145,7 @@ impl Account for NativeAccount {
     }
 
     async fn create_group(&self, name: &str, attempt: &Attempt) -> Result<Group> {
-        self.within(self.make_group(name, attempt)).await
+        self.within(self.make_group(name, &[], attempt)).await
     }
 
     async fn group(&self, id: &GroupId) -> Result<Option<Group>> {

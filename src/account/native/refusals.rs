@@ -14,6 +14,8 @@ use crate::{
 pub(super) enum Failure {
     /// The session is over: sign in and repeat.
     SessionEnded,
+    /// The sign-in wants a second factor, which none of us has.
+    SecondFactor,
     /// Worth repeating after a while; the error if it stays so.
     Passing {
         error: Error,
@@ -36,6 +38,11 @@ impl Failure {
             Self::SessionEnded => Error::Unavailable {
                 reason: "it ended each new session at once".to_owned(),
             },
+            Self::SecondFactor => Error::CredentialsRefused(
+                "it asks for a second factor, which a bridge has not: take it off the Provision \
+                 Manager"
+                    .to_owned(),
+            ),
             Self::Passing { error, .. } | Self::Final(error) | Self::Refused { error, .. } => error,
         }
     }

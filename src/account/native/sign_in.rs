@@ -27,7 +27,7 @@ use crate::{
         request_mac,
         secret_key::SecretKey,
         session::{self, Session},
-        sign_in_credentials::SignInCredentials,
+        sign_in_credentials::{SignInCredentials, UserAuth},
         srp::{ClientEphemeral, Generation, PublicValue, Transcript, Verifier},
     },
 };
@@ -168,9 +168,16 @@ pub(super) async fn sign_in(
     let secret_key = SecretKey::parse(&credentials.secret_key).map_err(wrong)?;
     let (client, started) = tokio::join!(
         compute(ClientEphemeral::generate),
-        start(service, credentials, &secret_key),
+        start(
+            service,
+            &credentials.email,
+            &secret_key,
+            &credentials.device_uuid
+        ),
     );
-    let (client, id) = (client.map_err(Failure::Final)?, started?);
+    let (client, started) = (client.map_err(Failure::Final)?, started?);
+    check_parameters(credentials, &secret_key, &started)?;
+    let id = started.session_id;
 
     let exchange = ClientValue {
         session_id: None,
@@ -227,7 +234,7 @@ pub(super) async fn sign_in(
         session_id: None,
         client_verify_hash: None,
         client: CLIENT.to_owned(),
-        device: device(credentials),
+        device: device(&credentials.device_uuid),
     };
     let answer: CompleteAnswer = super::connection::sealed(
         service,
@@ -248,24 +255,35 @@ pub(super) async fn sign_in(
 
 fn check_factor(answer: &CompleteAnswer) -> Result<(), Failure> {
     match &answer.mfa {
-        Some(factor) if !factor.is_null() => Err(refusal(
-            "it asks for a second factor, which a bridge has not: take it off the Provision Manager",
-        )),
+        Some(factor) if !factor.is_null() => Err(Failure::SecondFactor),
         _ => Ok(()),
     }
 }
 
-/// Begins a session, registering the device if the account does not know it. Returns its id.
+/// How x is derived for somebody who signs in with a password.
+#[cfg(feature = "local")]
+pub(super) async fn parameters(
+    service: &Service,
+    email: &str,
+    secret_key: &SecretKey,
+    device_uuid: &str,
+) -> Result<UserAuth, Failure> {
+    let started = start(service, email, secret_key, device_uuid).await?;
+    parameters_of(&started).cloned()
+}
+
+/// Begins a session, registering the device if the account does not know it.
 async fn start(
     service: &Service,
-    credentials: &SignInCredentials,
+    email: &str,
     secret_key: &SecretKey,
-) -> Result<String, Failure> {
+    device_uuid: &str,
+) -> Result<StartAnswer, Failure> {
     let request = StartRequest {
-        email: credentials.email.clone(),
+        email: email.to_owned(),
         secret_key_format: secret_key.format().to_owned(),
         secret_key_id: secret_key.id().to_owned(),
-        device_uuid: credentials.device_uuid.clone(),
+        device_uuid: device_uuid.to_owned(),
     };
     // Once to learn the state of the device, once more after it has been put right.
     for _ in 0..2 {
@@ -280,12 +298,9 @@ async fn start(
             .await?;
         let id = answer.session_id.as_str();
         match answer.status.as_str() {
-            "ok" => {
-                check_parameters(credentials, secret_key, &answer)?;
-                return Ok(answer.session_id);
-            }
+            "ok" => return Ok(answer),
             "device-not-registered" => {
-                let device = device(credentials);
+                let device = device(device_uuid);
                 service
                     .plain::<_, serde_json::Value>(
                         Step::Device,
@@ -297,7 +312,7 @@ async fn start(
                     .await?;
             }
             "device-deleted" => {
-                let path = format!("/api/v1/device/{}/reauthorize", credentials.device_uuid);
+                let path = format!("/api/v1/device/{device_uuid}/reauthorize");
                 service
                     .plain::<(), serde_json::Value>(
                         Step::Device,
@@ -326,10 +341,7 @@ fn check_parameters(
     secret_key: &SecretKey,
     answer: &StartAnswer,
 ) -> Result<(), Failure> {
-    let asked = answer
-        .user_auth
-        .as_ref()
-        .ok_or_else(|| Failure::Final(Error::Protocol("sign-in without parameters".to_owned())))?;
+    let asked = parameters_of(answer)?;
     let same_key = answer
         .secret_key_id
         .as_deref()
@@ -339,18 +351,27 @@ fn check_parameters(
             "password, Secret Key or e-mail of the Provision Manager changed: run setup again",
         ));
     }
+    Ok(())
+}
+
+/// How x is to be derived, unless that would be weak.
+fn parameters_of(answer: &StartAnswer) -> Result<&UserAuth, Failure> {
+    let asked = answer
+        .user_auth
+        .as_ref()
+        .ok_or_else(|| Failure::Final(Error::Protocol("sign-in without parameters".to_owned())))?;
     if asked.iterations < MINIMUM_ITERATIONS {
         return Err(Failure::Final(Error::Protocol(format!(
             "only {} rounds of key derivation",
             asked.iterations
         ))));
     }
-    Ok(())
+    Ok(asked)
 }
 
-fn device(credentials: &SignInCredentials) -> Device {
+fn device(uuid: &str) -> Device {
     Device {
-        uuid: credentials.device_uuid.clone(),
+        uuid: uuid.to_owned(),
         client_name: env!("CARGO_PKG_NAME").to_owned(),
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
         name: "SCIM bridge".to_owned(),
@@ -367,13 +388,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_factor_is_a_refusal() {
+    fn a_second_factor_is_told_from_a_refusal() {
         let check = |text| check_factor(&serde_json::from_str(text).unwrap());
         assert!(check(r#"{"mfa": null}"#).is_ok());
         assert!(check("{}").is_ok());
         assert!(matches!(
             check(r#"{"mfa": {"totp": {"enabled": true}}}"#),
-            Err(Failure::Final(Error::CredentialsRefused(_)))
+            Err(Failure::SecondFactor)
         ));
     }
 }

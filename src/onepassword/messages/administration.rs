@@ -21,7 +21,7 @@ pub mod reason {
     pub const DOMAIN_NOT_ALLOWED: &str = "domain_not_allowed";
     /// 400: a value that the account does not take.
     pub const INVALID_VALUE: &str = "invalid_value";
-    /// 403: an owner, administrator, the caller itself, or a group with account-wide power.
+    /// 403: somebody or something with account-wide power, or the caller itself.
     pub const PROTECTED: &str = "protected";
     /// 409: the step does not fit the person's state. `data`: the state.
     pub const WRONG_STATE: &str = "wrong_state";
@@ -41,6 +41,37 @@ pub mod reason {
     pub const NO_GROUP: &str = "no_such_group";
     /// 403: the group's key is not wrapped to the caller.
     pub const NO_KEY: &str = "no_key";
+}
+
+/// Rights under their published names.
+pub mod right {
+    /// To see people, groups and who belongs to what.
+    pub const VIEW_PEOPLE: &str = "VIEW_PEOPLE";
+    /// To invite.
+    pub const ADD_PERSON: &str = "ADD_PERSON";
+    /// To change name, language and address.
+    pub const CHANGE_PERSON_NAME: &str = "CHANGE_PERSON_NAME";
+    /// To confirm.
+    pub const PROVISION_PEOPLE: &str = "PROVISION_PEOPLE";
+    /// To suspend and to reactivate.
+    pub const SUSPEND_PERSON: &str = "SUSPEND_PERSON";
+    /// To delete people.
+    pub const DELETE_PERSON: &str = "DELETE_PERSON";
+    /// To make, change and delete groups without rights of their own.
+    pub const MANAGE_GROUPS: &str = "MANAGE_GROUPS";
+    /// To give rights to others: what tells an administrator from a Provision Manager.
+    pub const MANAGE_SETTINGS: &str = "MANAGE_SETTINGS";
+
+    /// What a bridge needs, and nothing more: the rights of Provision Managers.
+    pub const OF_PROVISION_MANAGERS: [&str; 7] = [
+        VIEW_PEOPLE,
+        ADD_PERSON,
+        CHANGE_PERSON_NAME,
+        PROVISION_PEOPLE,
+        SUSPEND_PERSON,
+        DELETE_PERSON,
+        MANAGE_GROUPS,
+    ];
 }
 
 /// Whether people in this state hold their groups' keys themselves. Everybody else gets them at
@@ -72,7 +103,7 @@ pub struct Member {
     /// `MEMBER` or `GUEST`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether the caller may not touch it.
+    /// Has power over the account: only an administrator may touch it, if anybody.
     pub protected: bool,
     /// Once signed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,8 +186,9 @@ pub struct AcceptEmail {
     pub secrets: SignUpSecrets,
 }
 
-/// What a person's own device makes, and a server may keep: nothing here opens anything. Has no
-/// `Debug`: passwords can be guessed against a verifier.
+/// What a person's own device makes, and a server may keep; also the body of `PUT /self/password`:
+/// the password takes part in both derivations too. Nothing here opens anything. Has no `Debug`:
+/// passwords can be guessed against a verifier.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignUpSecrets {
@@ -172,8 +204,8 @@ pub struct SignUpSecrets {
     pub keyset: Keyset,
 }
 
-/// `POST /members`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `POST /members`. Has no `Debug`, as [`SignUpSecrets`] have none.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invite {
     /// Random; a repeat is answered with the first result.
@@ -185,6 +217,19 @@ pub struct Invite {
     /// `en` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// Makes a member whose keys the caller has made: then nobody is invited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<Enrolment>,
+}
+
+/// A member who needs no invitation.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Ids of groups to belong to from the first moment.
+    pub groups: Vec<String>,
+    /// What an invited person would send at sign-up.
+    #[serde(flatten)]
+    pub secrets: SignUpSecrets,
 }
 
 /// `PATCH /members/{id}`; what is absent stays.
@@ -305,19 +350,22 @@ pub struct CreateGroup {
     pub keyset: Keyset,
     /// Its key for others: the Administrators.
     pub keys: Vec<WrappedKey>,
+    /// Rights that its members get, each of which the caller has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
 }
 
-/// `POST /groups/{id}/grants`.
+/// `POST /groups/{id}/grants`, and `POST /groups/{id}/keys`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Grant {
     /// At most [`MAX_BATCH`] people, each with the group's key if it has one of its own.
     pub members: Vec<WrappedKey>,
 }
 
-/// How many memberships changed.
+/// How much changed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Changed {
-    /// Memberships that were not there before, or are no more.
+    /// Memberships, or keys held, that were not there before, or are no more.
     pub changed: usize,
 }
 

@@ -15,13 +15,13 @@ use crate::{
     onepassword::messages::{
         administration::{
             AcceptEmail, ByEmail, Confirm, CreateGroup, EditMember, Grant, Ids, Invite, Membership,
-            Myself, Name, Query,
+            Myself, Name, Query, SignUpSecrets, right,
         },
         sign_in::{Keysets, Success},
     },
     sandbox::{
         Sandbox,
-        caller::{Caller, right},
+        caller::Caller,
         groups, members,
         pages::List,
         refusal::{Refusal, json as answer},
@@ -171,9 +171,24 @@ pub(super) async fn accept_email(
     Ok(answer(StatusCode::OK, &member))
 }
 
+/// Everybody may change their own password.
+pub(super) async fn change_password(
+    State(sandbox): Here,
+    Extension(caller): By,
+    Body(secrets): Body<SignUpSecrets>,
+) -> Answer {
+    // The verifier is another one afterwards.
+    let member = write_and_end(sandbox, move |db| {
+        let member = members::change_password(db, &caller, &secrets)?;
+        Ok((caller.seq, member))
+    })
+    .await?;
+    Ok(answer(StatusCode::OK, &member))
+}
+
 pub(super) async fn invite(here: Here, by: By, Body(invite): Body<Invite>) -> Answer {
     write(here, by, right::ADD_PERSON, move |db, caller| {
-        members::invite(db, &caller.uuid, &invite)
+        members::invite(db, caller, &invite)
     })
     .await
 }
@@ -234,6 +249,13 @@ pub(super) async fn delete_member(
 pub(super) async fn groups_of(here: Here, by: By, Path(id): Path<String>) -> Answer {
     read(here, by, right::VIEW_PEOPLE, move |db, _| {
         groups::of_member(db, &id)
+    })
+    .await
+}
+
+pub(super) async fn keys_of(here: Here, by: By, Path(id): Path<String>) -> Answer {
+    read(here, by, right::VIEW_PEOPLE, move |db, _| {
+        groups::managed_by(db, &id)
     })
     .await
 }
@@ -335,6 +357,18 @@ pub(super) async fn delete_group(here: Here, by: By, Path(id): Path<String>) -> 
 pub(super) async fn group_keyset(here: Here, by: By, Path(id): Path<String>) -> Answer {
     read(here, by, right::MANAGE_GROUPS, move |db, caller| {
         groups::keyset(db, caller, &id)
+    })
+    .await
+}
+
+pub(super) async fn give_key(
+    here: Here,
+    by: By,
+    Path(id): Path<String>,
+    Body(keys): Body<Grant>,
+) -> Answer {
+    write(here, by, right::MANAGE_SETTINGS, move |db, caller| {
+        groups::give_key(db, caller, &id, &keys)
     })
     .await
 }
