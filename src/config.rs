@@ -76,7 +76,7 @@ const DOMAINS: Setting = setting(
 );
 const SCIMSESSION: Setting = setting(
     "SCIM_BRIDGE_SCIMSESSION",
-    "file with the sealed credentials (.local/scimsession)",
+    "sealed credentials: a path, an ARN or a Key Vault URL (.local/scimsession)",
 );
 const SWEEP_KEY: Setting = setting(
     "SCIM_BRIDGE_SWEEP_KEY",
@@ -143,7 +143,8 @@ impl Config {
                     .filter(|domain| !domain.is_empty())
                     .collect(),
             },
-            credentials: Source::File(path(SCIMSESSION, ".local/scimsession")),
+            credentials: parsed(SCIMSESSION, text(SCIMSESSION))?
+                .unwrap_or_else(|| Source::File(".local/scimsession".into())),
             sweep_key: parsed(SWEEP_KEY, text(SWEEP_KEY))?,
             sweep_interval: Duration::from_secs(interval.into()),
             state: path(STATE, ".local/state.db"),
@@ -225,6 +226,7 @@ mod tests {
             ("SCIM_BRIDGE_PUBLIC_URL", "x.example"),
             ("SCIM_BRIDGE_CONFIRMATION_DELAY", "-1"),
             ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "0"),
+            ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_SWEEP_KEY", "scimsweep_secret"),
         ] {
             let error = read(&[(name, value)]).err().unwrap();

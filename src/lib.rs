@@ -18,9 +18,10 @@
 //! | 1 | [`scim`] | SCIM 2.0 as the RFCs say it: pure values and functions |
 //! | 1 | [`onepassword`] | the account service's protocol, both halves: pure too |
 //! | 1 | [`outbound`] | the one HTTP client that a process has |
+//! | 1 | `azure_identity` | tokens of Microsoft Entra ID for the process itself |
 //! | 1 | `private_file` | files that only their owner may read |
 //! | 2 | [`account`] | what the bridge asks of an account, and the connectors that answer |
-//! | 2 | [`credentials`] | bearer token, sweep key, and the sealed `scimsession` they open |
+//! | 2 | [`credentials`] | bearer token, sweep key, the sealed `scimsession` they open, and where they are kept |
 //! | 2 | [`state`] | what the bridge remembers between requests |
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
 //! | 4 | [`http`] | one router: authentication, SCIM routes, limits |
@@ -32,6 +33,8 @@
 //! of [`account::native`].
 
 pub mod account;
+#[cfg(feature = "azure")]
+pub mod azure_identity;
 pub mod bridge;
 #[cfg(feature = "local")]
 pub mod cli;
@@ -40,7 +43,6 @@ pub mod credentials;
 pub mod http;
 pub mod onepassword;
 pub mod outbound;
-#[cfg(feature = "local")]
 pub mod private_file;
 #[cfg(feature = "local")]
 pub mod sandbox;

@@ -1,12 +1,40 @@
 //! Files that only their owner may read.
 
-use std::{fs::OpenOptions, io, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+/// Writes a file whole or not at all, replacing what was there; only its owner reads it, from the
+/// moment it exists.
+///
+/// # Errors
+/// What the system says.
+pub fn write(path: &Path, content: &str) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    // A draft that an earlier try left behind may be readable by others.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(content.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}
 
 /// Makes the file, if there is none, and lets only its owner read and write it; what is in it
 /// stays. SQLite gives the files that it puts beside a database the database's mode.
 ///
 /// # Errors
 /// What the system says if the file cannot be made, or is somebody else's.
+#[cfg(feature = "local")]
 pub fn ensure(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -22,10 +50,25 @@ pub fn ensure(path: &Path) -> io::Result<()> {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
+    #[test]
+    fn what_is_written_is_for_its_owner_only_and_leaves_no_draft() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret.json");
+        for content in ["one", "two"] {
+            fs::write(dir.path().join("secret.json.new"), "left behind").unwrap();
+            write(&path, content).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        }
+    }
+
+    #[cfg(feature = "local")]
     #[test]
     fn new_and_old_files_become_their_owners_only() {
         let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,9 @@ use tokio::sync::OnceCell;
 use crate::{
     account::native::NativeAccount,
     bridge::{Bridge, Settings, Sweep, SweepError},
-    credentials::{self, BearerToken, Credentials, Opener, ScimSession, Source, SweepKey},
+    credentials::{
+        self, BearerToken, Credentials, Opener, ScimSession, Source, StoreError, Stores, SweepKey,
+    },
     http::{Gate, Refusal},
     state::StateStore,
 };
@@ -19,6 +21,7 @@ use crate::{
 /// A bridge that unlocks itself with the first secret it is given.
 pub struct Service {
     source: Source,
+    stores: Stores,
     store: Arc<dyn StateStore>,
     client: reqwest::Client,
     settings: Settings,
@@ -52,6 +55,7 @@ impl Service {
     ) -> Self {
         Self {
             source,
+            stores: Stores::new(client.clone(), |name| std::env::var(name).ok()),
             store,
             client,
             settings,
@@ -80,11 +84,15 @@ impl Service {
         }
     }
 
+    async fn load(&self) -> Result<ScimSession, credentials::Error> {
+        ScimSession::parse(&self.stores.read(&self.source).await?.text)
+    }
+
     /// The bridge, if the secret opens the scimsession. The secret is checked every time, the
     /// credentials are opened once.
     async fn unlock<O: Opener>(&self, secret: &O) -> Result<&Bridge, credentials::Error> {
         let now = OffsetDateTime::now_utc();
-        let file = self.file.get_or_try_init(|| self.source.load()).await?;
+        let file = self.file.get_or_try_init(|| self.load()).await?;
         file.check(secret, now)?;
         self.bridge
             .get_or_try_init(|| async {
@@ -110,9 +118,12 @@ impl Gate for Service {
             Err(error) => {
                 tracing::warn!(%error, "the credentials cannot be opened");
                 Err(Refusal::NotReady(match error {
-                    E::Missing { .. } => {
+                    E::Store(StoreError::Missing { .. }) => {
                         "no credentials are installed: an administrator has to install the \
                          scimsession"
+                    }
+                    E::Store(StoreError::Unreachable { .. }) => {
+                        "the place that keeps the credentials is out of reach: try again later"
                     }
                     _ => {
                         "the installed credentials cannot be read: an administrator has to \

@@ -2,13 +2,13 @@
 
 use std::{
     fs, io,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
+pub use crate::private_file::write as write_private;
 use crate::sandbox::person::Kit;
 
 /// Where a demo account's directory keeps what.
@@ -71,24 +71,6 @@ pub fn make_private_dir(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
-}
-
-/// Writes a secret whole or not at all, replacing what was there.
-pub fn write_private(path: &Path, content: &str) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    // A draft that an earlier try left behind may be readable by others.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
 }
 
 /// A password of 100 random bits, for people who do not care to choose one.

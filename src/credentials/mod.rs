@@ -17,7 +17,11 @@ mod source;
 
 pub use scimsession::{Recipient, RecipientKind, ScimSession};
 pub use secret::{BearerToken, Mistyped, SweepKey};
-pub use source::Source;
+#[cfg(feature = "aws")]
+pub use source::SecretArn;
+#[cfg(feature = "azure")]
+pub use source::SecretUrl;
+pub use source::{NotASource, Source, StoreError, Stored, Stores};
 
 /// What a `scimsession` holds, by the connector that needs it.
 #[derive(Serialize, Deserialize)]
@@ -90,14 +94,9 @@ pub enum Error {
     /// The text is no scimsession at all.
     #[error("not a scimsession: {0}")]
     NotAScimSession(String),
-    /// The place that keeps the file cannot be read.
-    #[error("no scimsession at {place}: {reason}")]
-    Missing {
-        /// Where it was looked for.
-        place: String,
-        /// What the place said.
-        reason: String,
-    },
+    /// The place that keeps the file does not give it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system gave no random numbers.
     #[error("the system has no source of random numbers")]
     NoRandomness,

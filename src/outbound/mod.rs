@@ -13,6 +13,11 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "azure")]
+pub mod retry;
+
 /// How long a connection may take to be made, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take; callers set shorter limits of their own.
@@ -60,6 +65,29 @@ pub fn client(extra_roots: Option<&str>) -> Result<reqwest::Client, Error> {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .build()?)
+}
+
+/// Why an exchange failed, down to the system's own words, without the URL.
+#[cfg(feature = "azure")]
+pub(crate) fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    causes(&error.without_url())
+}
+
+/// An error and what caused it, each said once.
+#[cfg(any(feature = "aws", feature = "azure"))]
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! AWS Secrets Manager: its stand-in for what it stores, and canned answers for what it refuses.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Router, http::StatusCode};
+use data_encoding::BASE64;
+use scim_bridge::outbound;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{
+    moto,
+    support::{Kind, Place, kind},
+};
+
+const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:any";
+
+fn place(endpoint: &str) -> Place {
+    Place::new(&[
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "SENSITIVE-key"),
+        ("AWS_SESSION_TOKEN", "SENSITIVE-session"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint),
+    ])
+}
+
+/// What an administrator does with the stand-in, which looks only at the signature's scope.
+async fn administer(url: &str, operation: &str, body: Value) -> Value {
+    let scope = "Credential=x/20260101/eu-west-1/secretsmanager/aws4_request";
+    let answer = outbound::client(None)
+        .unwrap()
+        .post(url)
+        .header("x-amz-target", format!("secretsmanager.{operation}"))
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
+        )
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+async fn create(url: &str, mut secret: Value, name: &str) -> String {
+    secret["Name"] = name.into();
+    let made = administer(url, "CreateSecret", secret).await;
+    made["ARN"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_is_written_is_read_and_every_write_is_a_new_version() {
+    let Some(url) = moto::url() else { return };
+    let arn = create(url, json!({}), "written/scimsession").await;
+    let place = place(url);
+    let first = place.write(&arn, "SENSITIVE-1").await.unwrap();
+    let (text, version) = place.read(&arn).await.unwrap();
+    assert_eq!((text.as_str(), &version), ("SENSITIVE-1", &first));
+    let second = place.write(&arn, "SENSITIVE-2").await.unwrap();
+    assert_ne!(first, second);
+    let (text, version) = place.read(&arn).await.unwrap();
+    assert_eq!((text.as_str(), version), ("SENSITIVE-2", second));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_missing() {
+    let Some(url) = moto::url() else { return };
+    let place = place(url);
+    let value = json!({ "SecretString": "SENSITIVE" });
+    let here = create(url, value.clone(), "region").await;
+    let empty = create(url, json!({}), "empty").await;
+    let deleted = create(url, value, "deleted").await;
+    administer(url, "DeleteSecret", json!({ "SecretId": deleted })).await;
+    for (arn, remedy) in [
+        (here.replace("eu-west-1", "us-east-1"), "check the ARN"),
+        (format!("{ARN}-AbCdEf"), "make the secret"),
+        (empty, "write a value"),
+        (deleted, "restore"),
+    ] {
+        let error = place.read(&arn).await.unwrap_err();
+        assert_eq!(kind(&error), Kind::Missing, "{error}");
+        assert!(error.to_string().contains(remedy), "{error}");
+        assert!(error.to_string().contains(&arn), "{error}");
+    }
+    let error = place.write(&format!("{ARN}-AbCdEf"), "SENSITIVE").await;
+    assert_eq!(kind(&error.unwrap_err()), Kind::Missing);
+}
+
+#[tokio::test]
+async fn a_binary_secret_is_read_if_it_is_text() {
+    let Some(url) = moto::url() else { return };
+    let place = place(url);
+    let binary = |bytes: &[u8]| json!({ "SecretBinary": BASE64.encode(bytes) });
+    let text = create(url, binary("SENSITIVE-é".as_bytes()), "text").await;
+    assert_eq!(place.read(&text).await.unwrap().0, "SENSITIVE-é");
+    let other = create(url, binary(b"SENSITIVE\xff"), "other").await;
+    let error = place.read(&other).await.unwrap_err();
+    assert_eq!(kind(&error), Kind::Unusable, "{error}");
+}
+
+/// A service that gives every request the same answer, and counts them.
+async fn always(status: u16, body: Value) -> (String, Arc<AtomicUsize>) {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&requests);
+    let router = Router::new().fallback(move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+        let answer = (StatusCode::from_u16(status).unwrap(), body.to_string());
+        async move { answer }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, requests)
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_meaning() {
+    for (status, code, expected, tries) in [
+        (400, "ResourceNotFoundException", Kind::Missing, 1),
+        (400, "InvalidRequestException", Kind::Unusable, 1),
+        (400, "InvalidParameterException", Kind::Unusable, 1),
+        (400, "AccessDeniedException", Kind::Denied, 1),
+        (400, "DecryptionFailure", Kind::Denied, 1),
+        (400, "EncryptionFailure", Kind::Denied, 1),
+        (400, "UnrecognizedClientException", Kind::Denied, 1),
+        (403, "SomethingNew", Kind::Denied, 1),
+        (400, "ThrottlingException", Kind::Unreachable, 3),
+        (500, "InternalServiceError", Kind::Unreachable, 3),
+        (503, "SomethingNew", Kind::Unreachable, 3),
+        (400, "SomethingNew", Kind::Unusable, 1),
+    ] {
+        let message = match code {
+            "AccessDeniedException" => "User: arn:aws:iam::1:user/x is not authorized",
+            _ => "Value 'SENSITIVE' failed to satisfy a constraint",
+        };
+        let body = json!({ "__type": code, "message": message });
+        let (url, requests) = always(status, body).await;
+        let place = place(&url);
+        let error = place.read(ARN).await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{code}: {error}");
+        assert_eq!(requests.load(Ordering::Relaxed), tries, "{code}");
+        if code == "AccessDeniedException" {
+            assert!(error.to_string().contains("user/x"), "{error}");
+        }
+        let error = place.write(ARN, "SENSITIVE").await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{code}: {error}");
+    }
+    let (url, _) = always(200, json!("SENSITIVE, and not an object")).await;
+    let error = place(&url).read(ARN).await.unwrap_err();
+    assert_eq!(kind(&error), Kind::Unusable, "{error}");
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_out_of_reach() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Connections are made and nobody takes them.
+    let error = place(&url).read(ARN).await.unwrap_err();
+    assert_eq!(kind(&error), Kind::Unreachable, "{error}");
+    drop(listener);
+    let error = place(&url).read(ARN).await.unwrap_err();
+    assert_eq!(kind(&error), Kind::Unreachable, "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+}
