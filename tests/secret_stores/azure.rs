@@ -14,15 +14,15 @@ async fn every_identity_reads_and_writes_versions_with_one_token() {
             _ => azure.service_principal(),
         });
         let secret = azure.secret("scimsession");
-        let first = place.write(&secret, "SENSITIVE-1").await.unwrap();
-        let second = place.write(&secret, "SENSITIVE-2").await.unwrap();
+        let first = place.write(&secret, "HUSHHUSH-1").await.unwrap();
+        let second = place.write(&secret, "HUSHHUSH-2").await.unwrap();
         assert_ne!(first, second);
         let (text, version) = place.read(&secret).await.unwrap();
-        assert_eq!((text.as_str(), &version), ("SENSITIVE-2", &second));
+        assert_eq!((text.as_str(), &version), ("HUSHHUSH-2", &second));
         let old = format!("{secret}/{first}");
         let (text, version) = place.read(&old).await.unwrap();
-        assert_eq!((text.as_str(), &version), ("SENSITIVE-1", &first));
-        let error = place.write(&old, "SENSITIVE").await.unwrap_err();
+        assert_eq!((text.as_str(), &version), ("HUSHHUSH-1", &first));
+        let error = place.write(&old, "HUSHHUSH").await.unwrap_err();
         assert_eq!(kind(&error), Kind::Unusable, "{error}");
         assert_eq!(azure.issued(), 1);
         assert_eq!(azure.count(|seen| seen.service == service), 1);
@@ -61,7 +61,7 @@ async fn a_vault_gets_no_token_for_another_service() {
         let secret = azure.secret("scimsession");
         let error = place.read(&secret).await.unwrap_err();
         assert_eq!(kind(&error), Kind::Denied, "{error}");
-        let error = place.write(&secret, "SENSITIVE").await.unwrap_err();
+        let error = place.write(&secret, "HUSHHUSH").await.unwrap_err();
         assert_eq!(kind(&error), Kind::Denied, "{error}");
         assert_eq!(azure.issued(), 0);
         assert_eq!(azure.count(|seen| seen.token || seen.body > 0), 0);
@@ -76,7 +76,7 @@ async fn a_challenge_may_name_a_scope() {
     );
     let place = Place::new(&azure.managed_identity());
     place
-        .write(&azure.secret("scoped"), "SENSITIVE")
+        .write(&azure.secret("scoped"), "HUSHHUSH")
         .await
         .unwrap();
 }
@@ -101,7 +101,7 @@ async fn a_token_is_renewed_before_its_end_and_when_it_is_refused() {
     let place = Place::new(&azure.service_principal());
     let secret = azure.secret("scimsession");
     azure.lifetime(time::Duration::MINUTE);
-    place.write(&secret, "SENSITIVE").await.unwrap();
+    place.write(&secret, "HUSHHUSH").await.unwrap();
     place.read(&secret).await.unwrap();
     assert_eq!(azure.issued(), 2);
     azure.lifetime(time::Duration::HOUR);
@@ -109,8 +109,8 @@ async fn a_token_is_renewed_before_its_end_and_when_it_is_refused() {
     place.read(&secret).await.unwrap();
     assert_eq!(azure.issued(), 3);
     azure.revoke();
-    place.write(&secret, "SENSITIVE-2").await.unwrap();
-    assert_eq!(place.read(&secret).await.unwrap().0, "SENSITIVE-2");
+    place.write(&secret, "HUSHHUSH-2").await.unwrap();
+    assert_eq!(place.read(&secret).await.unwrap().0, "HUSHHUSH-2");
     assert_eq!(azure.issued(), 4);
     // Tokens that the vault never takes are asked for once more, not for ever.
     azure.revoke();
@@ -127,7 +127,7 @@ async fn what_may_pass_is_tried_again() {
         let place = Place::new(&azure.managed_identity());
         azure.fail(service, &[(429, Some(1)), (503, None)]);
         let secret = azure.secret("scimsession");
-        place.write(&secret, "SENSITIVE").await.unwrap();
+        place.write(&secret, "HUSHHUSH").await.unwrap();
         assert_eq!(azure.issued(), 1);
     }
 }
@@ -161,7 +161,7 @@ async fn every_refusal_has_its_meaning() {
     let azure = Azure::start().await;
     let place = Place::new(&azure.managed_identity());
     for name in ["deleted", "disabled", "forbidden"] {
-        place.write(&azure.secret(name), "SENSITIVE").await.unwrap();
+        place.write(&azure.secret(name), "HUSHHUSH").await.unwrap();
     }
     azure.delete("deleted");
     azure.disable("disabled");
@@ -190,7 +190,7 @@ async fn every_refusal_has_its_meaning() {
         ("forbidden", Kind::Denied, "Key Vault Secrets Officer"),
     ] {
         let error = place
-            .write(&azure.secret(name), "SENSITIVE")
+            .write(&azure.secret(name), "HUSHHUSH")
             .await
             .unwrap_err();
         assert_eq!(kind(&error), expected, "{error}");
@@ -202,9 +202,9 @@ async fn every_refusal_has_its_meaning() {
 async fn an_identity_that_is_not_accepted_is_told_why() {
     let azure = Azure::start().await;
     let mut wrong_header = azure.managed_identity();
-    wrong_header[1].1 = "SENSITIVE-wrong";
+    wrong_header[1].1 = "HUSHHUSH-wrong";
     let mut wrong_secret = azure.service_principal();
-    wrong_secret[3].1 = "SENSITIVE-wrong";
+    wrong_secret[3].1 = "HUSHHUSH-wrong";
     for (environment, reason) in [
         (wrong_header, "401"),
         (wrong_secret, "invalid_client AADSTS7000215"),
@@ -244,6 +244,6 @@ async fn on_one_machine_the_azure_cli_is_asked() {
         "[ \"$*\" = 'account get-access-token --output json --resource http://127.0.0.1' ] && \
          echo '{{ \"accessToken\": \"{token}\", \"expires_on\": 4102444800 }}'"
     ));
-    place.write(&secret, "SENSITIVE").await.unwrap();
-    assert_eq!(place.read(&secret).await.unwrap().0, "SENSITIVE");
+    place.write(&secret, "HUSHHUSH").await.unwrap();
+    assert_eq!(place.read(&secret).await.unwrap().0, "HUSHHUSH");
 }

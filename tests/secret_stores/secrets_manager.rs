@@ -21,8 +21,8 @@ const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:any";
 fn place(endpoint: &str) -> Place {
     Place::new(&[
         ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "SENSITIVE-key"),
-        ("AWS_SESSION_TOKEN", "SENSITIVE-session"),
+        ("AWS_SECRET_ACCESS_KEY", "HUSHHUSH-key"),
+        ("AWS_SESSION_TOKEN", "HUSHHUSH-session"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint),
     ])
@@ -58,20 +58,20 @@ async fn what_is_written_is_read_and_every_write_is_a_new_version() {
     let Some(url) = moto::url() else { return };
     let arn = create(url, json!({}), "written/scimsession").await;
     let place = place(url);
-    let first = place.write(&arn, "SENSITIVE-1").await.unwrap();
+    let first = place.write(&arn, "HUSHHUSH-1").await.unwrap();
     let (text, version) = place.read(&arn).await.unwrap();
-    assert_eq!((text.as_str(), &version), ("SENSITIVE-1", &first));
-    let second = place.write(&arn, "SENSITIVE-2").await.unwrap();
+    assert_eq!((text.as_str(), &version), ("HUSHHUSH-1", &first));
+    let second = place.write(&arn, "HUSHHUSH-2").await.unwrap();
     assert_ne!(first, second);
     let (text, version) = place.read(&arn).await.unwrap();
-    assert_eq!((text.as_str(), version), ("SENSITIVE-2", second));
+    assert_eq!((text.as_str(), version), ("HUSHHUSH-2", second));
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_missing() {
     let Some(url) = moto::url() else { return };
     let place = place(url);
-    let value = json!({ "SecretString": "SENSITIVE" });
+    let value = json!({ "SecretString": "HUSHHUSH" });
     let here = create(url, value.clone(), "region").await;
     let empty = create(url, json!({}), "empty").await;
     let deleted = create(url, value, "deleted").await;
@@ -87,7 +87,7 @@ async fn what_is_not_there_is_missing() {
         assert!(error.to_string().contains(remedy), "{error}");
         assert!(error.to_string().contains(&arn), "{error}");
     }
-    let error = place.write(&format!("{ARN}-AbCdEf"), "SENSITIVE").await;
+    let error = place.write(&format!("{ARN}-AbCdEf"), "HUSHHUSH").await;
     assert_eq!(kind(&error.unwrap_err()), Kind::Missing);
 }
 
@@ -96,9 +96,9 @@ async fn a_binary_secret_is_read_if_it_is_text() {
     let Some(url) = moto::url() else { return };
     let place = place(url);
     let binary = |bytes: &[u8]| json!({ "SecretBinary": BASE64.encode(bytes) });
-    let text = create(url, binary("SENSITIVE-é".as_bytes()), "text").await;
-    assert_eq!(place.read(&text).await.unwrap().0, "SENSITIVE-é");
-    let other = create(url, binary(b"SENSITIVE\xff"), "other").await;
+    let text = create(url, binary("HUSHHUSH-é".as_bytes()), "text").await;
+    assert_eq!(place.read(&text).await.unwrap().0, "HUSHHUSH-é");
+    let other = create(url, binary(b"HUSHHUSH\xff"), "other").await;
     let error = place.read(&other).await.unwrap_err();
     assert_eq!(kind(&error), Kind::Unusable, "{error}");
 }
@@ -136,7 +136,7 @@ async fn every_refusal_has_its_meaning() {
     ] {
         let message = match code {
             "AccessDeniedException" => "User: arn:aws:iam::1:user/x is not authorized",
-            _ => "Value 'SENSITIVE' failed to satisfy a constraint",
+            _ => "Value 'HUSHHUSH' failed to satisfy a constraint",
         };
         let body = json!({ "__type": code, "message": message });
         let (url, requests) = always(status, body).await;
@@ -147,10 +147,10 @@ async fn every_refusal_has_its_meaning() {
         if code == "AccessDeniedException" {
             assert!(error.to_string().contains("user/x"), "{error}");
         }
-        let error = place.write(ARN, "SENSITIVE").await.unwrap_err();
+        let error = place.write(ARN, "HUSHHUSH").await.unwrap_err();
         assert_eq!(kind(&error), expected, "{code}: {error}");
     }
-    let (url, _) = always(200, json!("SENSITIVE, and not an object")).await;
+    let (url, _) = always(200, json!("HUSHHUSH, and not an object")).await;
     let error = place(&url).read(ARN).await.unwrap_err();
     assert_eq!(kind(&error), Kind::Unusable, "{error}");
 }
@@ -166,4 +166,50 @@ async fn a_service_that_does_not_answer_is_out_of_reach() {
     let error = place(&url).read(ARN).await.unwrap_err();
     assert_eq!(kind(&error), Kind::Unreachable, "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+/// The machine's own settings are read from the process's environment, so the test starts itself
+/// again in an environment of its own.
+#[cfg(unix)]
+#[tokio::test]
+async fn on_one_machine_profiles_are_read() {
+    if let (Ok(arn), Ok(url)) = (std::env::var("TEST_ARN"), std::env::var("TEST_URL")) {
+        let place = Place::new(&[("AWS_ENDPOINT_URL", &url)]);
+        if std::env::var("AWS_PROFILE").is_ok() {
+            assert_eq!(place.read(&arn).await.unwrap().0, "HUSHHUSH");
+        } else {
+            let error = place.read(&arn).await.unwrap_err();
+            assert_eq!(kind(&error), Kind::Denied, "{error}");
+            assert!(error.to_string().contains("aws sso login"), "{error}");
+        }
+        return;
+    }
+    let Some(url) = moto::url() else { return };
+    let arn = create(url, json!({ "SecretString": "HUSHHUSH" }), "profile").await;
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config");
+    let keys =
+        r#"{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "HUSHHUSH"}"#;
+    let profile = format!("[profile test]\ncredential_process = /bin/echo '{keys}'\n");
+    std::fs::write(&config, profile).unwrap();
+    for profile in [Some("test"), None] {
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+        process
+            .args([
+                "--exact",
+                "secrets_manager::on_one_machine_profiles_are_read",
+            ])
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(profile.map(|profile| ("AWS_PROFILE", profile)))
+            .env("TEST_ARN", &arn)
+            .env("TEST_URL", url);
+        let output = process.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{profile:?}: {told}");
+        assert!(told.contains("1 passed"), "{told}");
+    }
 }

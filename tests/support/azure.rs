@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub const IDENTITY_HEADER: &str = "SENSITIVE-identity-header";
+pub const IDENTITY_HEADER: &str = "HUSHHUSH-identity-header";
 pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub const CLIENT_ID: &str = "66666666-7777-8888-9999-000000000000";
-pub const CLIENT_SECRET: &str = "SENSITIVE-client-secret";
+pub const CLIENT_SECRET: &str = "HUSHHUSH-client-secret";
 
 /// What a token for this vault is for.
 const RESOURCE: &str = "http://127.0.0.1";
@@ -230,7 +230,7 @@ fn parameters(text: &str) -> HashMap<String, String> {
 impl Shared {
     fn issue(&mut self) -> (String, OffsetDateTime) {
         self.issued += 1;
-        let token = format!("SENSITIVE-token-{}", self.issued);
+        let token = format!("HUSHHUSH-token-{}", self.issued);
         let expiry = OffsetDateTime::now_utc() + self.lifetime;
         self.tokens.insert(token.clone(), expiry);
         (token, expiry)
@@ -241,7 +241,7 @@ async fn managed_identity(State(shared): Context, headers: HeaderMap, uri: Uri) 
     let query = parameters(uri.query().unwrap_or_default());
     let secret = headers.get("x-identity-header");
     if secret.is_none_or(|secret| secret != IDENTITY_HEADER) {
-        return answer(401, &json!({ "statusCode": 401, "message": "SENSITIVE" }));
+        return answer(401, &json!({ "statusCode": 401, "message": "HUSHHUSH" }));
     }
     let known = query
         .keys()
@@ -255,7 +255,7 @@ async fn managed_identity(State(shared): Context, headers: HeaderMap, uri: Uri) 
             .is_none_or(|resource| resource != RESOURCE)
         || query.get("client_id").is_some_and(|id| id != CLIENT_ID)
     {
-        return answer(400, &json!({ "statusCode": 400, "message": "SENSITIVE" }));
+        return answer(400, &json!({ "statusCode": 400, "message": "HUSHHUSH" }));
     }
     let (token, expiry) = shared.lock().unwrap().issue();
     let body = json!({
@@ -275,7 +275,7 @@ async fn authority(
     form: String,
 ) -> Response {
     let refuse = |status, error: &str, code: &str| {
-        let description = format!("{code}: SENSITIVE. Trace ID: 1");
+        let description = format!("{code}: HUSHHUSH. Trace ID: 1");
         let body = json!({ "error": error, "error_description": description });
         answer(status, &body)
     };
@@ -411,8 +411,8 @@ fn bundle(url: &str, name: &str, version: &Version) -> Option<Value> {
 
 fn refuse(status: u16, code: &str, inner: Option<&str>) -> Response {
     let message = match status {
-        403 => "The caller app/1 may not.\nMore: SENSITIVE",
-        _ => "SENSITIVE",
+        403 => "The caller app/1 may not.\nMore: HUSHHUSH",
+        _ => "HUSHHUSH",
     };
     let mut error = json!({ "code": code, "message": message });
     if let Some(inner) = inner {
