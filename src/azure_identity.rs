@@ -321,7 +321,7 @@ async fn exchange(
         // it may repeat what was sent.
         let description = refusal.error_description.split(':').next();
         let code = description.filter(|code| code.starts_with("AADSTS"));
-        let code: String = format!("{} {}", refusal.error, code.unwrap_or_default())
+        let code: String = format!("{status} {} {}", refusal.error, code.unwrap_or_default())
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' '))
             .take(80)
@@ -329,8 +329,7 @@ async fn exchange(
         return Err(Error::Refused {
             from,
             reason: format!(
-                "it answers {status} {}: check that the identity exists and that its settings are \
-                 right",
+                "it answers {}: check that the identity exists and that its settings are right",
                 code.trim()
             ),
         });

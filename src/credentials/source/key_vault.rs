@@ -235,7 +235,9 @@ fn audience_of(answer: &Response, secret: &SecretUrl) -> Result<Audience, Proble
     let value = |name: &str| parameters.get(name).map(String::as_str);
     let resource = value("resource").or_else(|| value("scope")?.strip_suffix("/.default"));
     let Some(resource) = resource.and_then(|text| Url::parse(text).ok()) else {
-        return denied("it does not take the token, and does not say what it wants".to_owned());
+        return denied(
+            "it does not ask for a token as a Key Vault does: check the vault's URL".to_owned(),
+        );
     };
     let host = secret.url.host_str().unwrap_or_default();
     let service = resource.host_str().unwrap_or_default();
@@ -328,7 +330,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Problem {
             ))
         }
         _ => Problem::Unusable(format!(
-            "it answers {status} {code}: check the secret's URL"
+            "it answers {status} {code}: check the secret's URL; a secret has at most 25 KB"
         )),
     }
 }

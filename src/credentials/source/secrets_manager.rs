@@ -199,8 +199,7 @@ const NO_CREDENTIALS: &str = if cfg!(feature = "local") {
      Lambda does"
 };
 
-/// What the service, or the way to it, said. Only refusals of access are quoted: other texts may
-/// repeat what was sent.
+/// What went wrong on the way to the service, or there.
 fn problem<E>(error: &SdkError<E, HttpResponse>) -> Problem
 where
     E: ProvideErrorMetadata + StdError + 'static,
@@ -213,26 +212,37 @@ where
         };
     }
     let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let SdkError::ServiceError(refusal) = error else {
-        return match (error, status) {
-            (SdkError::TimeoutError(_), _) => Problem::Unreachable("no answer in time".to_owned()),
-            (SdkError::DispatchFailure(failure), _) if failure.is_timeout() => {
-                Problem::Unreachable("no answer in time".to_owned())
-            }
-            (SdkError::DispatchFailure(failure), _) if failure.is_user() => {
-                Problem::Unusable(outbound::causes(error))
-            }
-            (SdkError::ConstructionFailure(_), _) => Problem::Unusable(outbound::causes(error)),
-            (_, Some(status)) if status < 500 => Problem::Unusable(format!(
-                "it answers {status}, and not as Secrets Manager does"
+    if let SdkError::ServiceError(refused) = error
+        && let Some(code) = refused.err().code()
+    {
+        let message = refused.err().message().unwrap_or_default();
+        return refusal(status.unwrap_or_default(), code, message);
+    }
+    let late = || Problem::Unreachable("no answer in time".to_owned());
+    match error {
+        SdkError::ConstructionFailure(_) => Problem::Unusable(outbound::causes(error)),
+        SdkError::TimeoutError(_) => late(),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => late(),
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            Problem::Unusable(outbound::causes(error))
+        }
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error().and_then(StdError::source);
+            Problem::Unreachable(outbound::causes(cause.unwrap_or(error)))
+        }
+        _ => match status.unwrap_or_default() {
+            status @ (429 | 500..) => Problem::Unreachable(format!("it answers {status}")),
+            status => Problem::Unusable(format!(
+                "it answers {status}, and not as Secrets Manager does: check AWS_ENDPOINT_URL"
             )),
-            (_, Some(status)) => Problem::Unreachable(format!("it answers {status}")),
-            (_, None) => Problem::Unreachable(outbound::causes(error)),
-        };
-    };
-    let code = refusal.err().code().unwrap_or("an error without a name");
-    let message = refusal.err().message().unwrap_or_default();
-    match (code, status.unwrap_or_default()) {
+        },
+    }
+}
+
+/// What a refusal of the service means. Only refusals of access are quoted: other texts may repeat
+/// what was sent.
+fn refusal(status: u16, code: &str, message: &str) -> Problem {
+    match (code, status) {
         ("ResourceNotFoundException", _) => Problem::Missing(
             "the secret does not exist or has no value yet: check the ARN, make the secret, write \
              a value"
@@ -272,7 +282,9 @@ where
         | (_, 401 | 403) => Problem::Denied(format!(
             "it answers {code}: check the AWS credentials and this machine's clock"
         )),
-        _ => Problem::Unusable(format!("it answers {code}")),
+        _ => Problem::Unusable(format!(
+            "it answers {code}: check the ARN; a secret has at most 64 KiB"
+        )),
     }
 }
 
