@@ -21,7 +21,7 @@
 //! | 1 | `azure_identity` | tokens of Microsoft Entra ID for the process itself |
 //! | 1 | `private_file` | files that only their owner may read |
 //! | 2 | [`account`] | what the bridge asks of an account, and the connectors that answer |
-//! | 2 | [`credentials`] | bearer token, sweep key, the sealed `scimsession` they open, and where they are kept |
+//! | 2 | [`credentials`] | bearer token, sweep key, the sealed `scimsession`; where they are kept |
 //! | 2 | [`state`] | what the bridge remembers between requests |
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
 //! | 4 | [`http`] | one router: authentication, SCIM routes, limits |
