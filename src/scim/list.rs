@@ -43,10 +43,15 @@ impl ListQuery {
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value)
         };
+        let cursor = find("cursor").cloned();
         Ok(Self {
             start_index: start_index(find("startIndex").map(|text| integer("startIndex", text)))?,
-            count: count(find("count").map(|text| integer("count", text)), cap)?,
-            cursor: find("cursor").cloned(),
+            count: count(
+                find("count").map(|text| integer("count", text)),
+                cap,
+                cursor.is_some(),
+            )?,
+            cursor,
             filter: find("filter").cloned(),
             sort_by: find("sortBy").cloned(),
             direction: direction(find("sortOrder").map(String::as_str))?,
@@ -79,10 +84,11 @@ impl ListQuery {
                 _ => Err(not_a_number(name)),
             })
         };
+        let cursor = string(members, "cursor")?;
         Ok(Self {
             start_index: start_index(number("startIndex"))?,
-            count: count(number("count"), cap)?,
-            cursor: string(members, "cursor")?,
+            count: count(number("count"), cap, cursor.is_some())?,
+            cursor,
             filter: string(members, "filter")?,
             sort_by: string(members, "sortBy")?,
             direction: direction(string(members, "sortOrder")?.as_deref())?,
@@ -91,9 +97,24 @@ impl ListQuery {
         })
     }
 
-    /// Whether a filter was given.
-    pub fn has_filter(&self) -> bool {
-        self.filter.is_some()
+    /// Wants of a resource no more than every answer has.
+    pub fn minimal() -> Self {
+        Self {
+            start_index: 1,
+            count: 0,
+            cursor: None,
+            filter: None,
+            sort_by: None,
+            direction: Direction::Ascending,
+            attributes: vec!["id".to_owned()],
+            excluded_attributes: Vec::new(),
+        }
+    }
+
+    /// What decides which results there are and in which order: a cursor is good for this only.
+    /// Page size and attributes may change on the way.
+    pub fn selection(&self) -> String {
+        format!("{:?} {:?} {:?}", self.filter, self.sort_by, self.direction)
     }
 
     /// The filter, read for this kind of resource.
@@ -133,11 +154,17 @@ fn start_index(given: Option<Result<i64, Error>>) -> Result<u64, Error> {
 }
 
 /// RFC 7644 section 3.4.2.4, table 6: a negative count is read as 0; a server may give fewer
-/// results than asked for.
-fn count(given: Option<Result<i64, Error>>, cap: u64) -> Result<u64, Error> {
-    Ok(given
+/// results than asked for. RFC 9865 section 2: pages found by cursor have at least one result.
+fn count(given: Option<Result<i64, Error>>, cap: u64, by_cursor: bool) -> Result<u64, Error> {
+    let given = given
         .transpose()?
-        .map_or(cap, |given| u64::try_from(given).unwrap_or(0).min(cap)))
+        .map_or(cap, |given| u64::try_from(given).unwrap_or(0).min(cap));
+    match given {
+        0 if by_cursor => Err(Error::invalid_count(format!(
+            "With 'cursor', 'count' must be between 1 and {cap}."
+        ))),
+        given => Ok(given),
+    }
 }
 
 /// A whole number; beyond the machine's range it counts as the end of the range.
@@ -273,6 +300,31 @@ mod tests {
                 read(&[("count", text)]).unwrap_err().scim_type,
                 Some(ScimType::InvalidValue)
             );
+        }
+    }
+
+    #[test]
+    fn a_page_found_by_cursor_has_results() {
+        let first = read(&[("cursor", ""), ("count", "7")]).unwrap();
+        assert_eq!((first.cursor.as_deref(), first.count), (Some(""), 7));
+        for count in ["0", "-1"] {
+            let error = read(&[("cursor", "x"), ("count", count)]).unwrap_err();
+            assert_eq!(error.scim_type, Some(ScimType::InvalidCount));
+        }
+    }
+
+    #[test]
+    fn a_selection_is_filter_and_order() {
+        let one = read(&[("filter", "id pr"), ("count", "1"), ("attributes", "id")]).unwrap();
+        let same = read(&[("count", "2"), ("Filter", "id pr"), ("cursor", "x")]).unwrap();
+        assert_eq!(one.selection(), same.selection());
+        for other in [
+            ("sortBy", "id"),
+            ("sortOrder", "descending"),
+            ("filter", "id PR"),
+        ] {
+            let other = read(&[("filter", "id pr"), other]).unwrap();
+            assert_ne!(one.selection(), other.selection());
         }
     }
 

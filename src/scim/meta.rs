@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::version::Version;
+
 /// The attribute `meta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
@@ -15,8 +17,8 @@ pub struct Meta {
     pub last_modified: Option<OffsetDateTime>,
     /// Where it is found: the caller's own base URL, the endpoint and the id.
     pub location: String,
-    /// The entity tag, quotes and all, as in the `ETag` header.
-    pub version: Option<String>,
+    /// The entity tag, as in the `ETag` header.
+    pub version: Option<Version>,
 }
 
 impl Meta {
@@ -36,7 +38,7 @@ impl Meta {
         }
         members.insert("location".to_owned(), Value::from(self.location.as_str()));
         if let Some(version) = &self.version {
-            members.insert("version".to_owned(), Value::from(version.as_str()));
+            members.insert("version".to_owned(), Value::from(version.to_string()));
         }
         Value::Object(members)
     }
@@ -55,7 +57,7 @@ mod tests {
             created: OffsetDateTime::from_unix_timestamp(1_264_222_582).ok(),
             last_modified: None,
             location: "https://example.com/v2/Users/u1".to_owned(),
-            version: Some("W/\"1\"".to_owned()),
+            version: Some(Version::new(&[1])),
         };
         assert_eq!(
             meta.to_value(),

@@ -4,11 +4,12 @@
 //! typed values or an [`error::Error`] come out. What a provider's habit asks for beyond the RFCs
 //! is a named field of [`policy::Policy`]; everything is strict until a caller turns it on.
 //!
-//! - reading: [`json`], [`list`], [`filter`], [`path`], [`patch`]
-//! - resources: [`user`], [`group`], [`meta`]
+//! - reading: [`json`], [`list`], [`filter`], [`path`], [`patch`], [`bulk`]
+//! - resources: [`user`], [`group`], [`meta`], [`version`]
 //! - knowledge: [`schema`], [`discovery`]
 //! - answering: [`list`], [`projection`], [`sort`], [`error`]
 
+pub mod bulk;
 pub mod discovery;
 pub mod error;
 pub mod filter;
@@ -23,6 +24,7 @@ pub mod projection;
 pub mod schema;
 pub mod sort;
 pub mod user;
+pub mod version;
 
 mod conform;
 mod lookup;

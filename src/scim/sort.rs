@@ -56,9 +56,9 @@ impl Sort {
         Ok(Self { by, direction })
     }
 
-    /// How two resources are ordered. It is not total: break ties by `id`.
-    pub fn compare(&self, left: &Value, right: &Value) -> Ordering {
-        let order = match (self.key(left), self.key(right)) {
+    /// How two resources are ordered, by their keys. It is not total: break ties by `id`.
+    pub fn compare(&self, left: Option<&Value>, right: Option<&Value>) -> Ordering {
+        let order = match (left, right) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
@@ -70,8 +70,10 @@ impl Sort {
         }
     }
 
+    /// What a resource is ordered by.
+    ///
     /// RFC 7644 section 3.4.2.3: of a list the primary value counts, or else the first.
-    fn key<'r>(&self, resource: &'r Value) -> Option<&'r Value> {
+    pub fn key<'r>(&self, resource: &'r Value) -> Option<&'r Value> {
         let mut found = self.by.attribute_in(resource)?;
         if let Value::Array(values) = found {
             found = values
@@ -116,7 +118,7 @@ mod tests {
 
     fn sorted(by: &str, direction: Direction, mut resources: Vec<Value>) -> Vec<String> {
         let sort = Sort::parse(by, direction, &USER, &Policy::strict()).unwrap();
-        resources.sort_by(|left, right| sort.compare(left, right));
+        resources.sort_by(|left, right| sort.compare(sort.key(left), sort.key(right)));
         resources
             .iter()
             .map(|r| r["id"].as_str().unwrap().to_owned())

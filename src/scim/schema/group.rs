@@ -52,4 +52,5 @@ pub static GROUP: ResourceSchema = ResourceSchema {
         ],
     },
     extensions: &[],
+    kin: &[],
 };

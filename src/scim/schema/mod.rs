@@ -15,8 +15,30 @@ mod user;
 pub use attribute::{Attribute, Mutability, Returned, Type, Uniqueness};
 pub use group::GROUP;
 pub use resource::{ResourceSchema, Schema, Unresolved};
-pub use served::{SERVED_GROUP, SERVED_USER};
+pub use served::{SERVED_ANY, SERVED_GROUP, SERVED_USER};
 pub use user::USER;
+
+/// The kinds of resource that the bridge serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `/Users`
+    User,
+    /// `/Groups`
+    Group,
+}
+
+impl Kind {
+    /// All of them, users first.
+    pub const ALL: [Self; 2] = [Self::User, Self::Group];
+
+    /// What is served of it.
+    pub fn schema(self) -> &'static ResourceSchema {
+        match self {
+            Self::User => &SERVED_USER,
+            Self::Group => &SERVED_GROUP,
+        }
+    }
+}
 
 /// URN of the core User schema.
 pub const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";

@@ -46,6 +46,8 @@ pub struct ResourceSchema {
     pub core: &'static Schema,
     /// The extensions.
     pub extensions: &'static [&'static Schema],
+    /// Where else a path is looked up: the other kinds that a search over several kinds covers.
+    pub kin: &'static [&'static ResourceSchema],
 }
 
 /// Why a path names no attribute.
@@ -78,6 +80,20 @@ impl ResourceSchema {
     ///
     /// RFC 7644 section 3.10 (notation) and figure 1 (`attrPath`).
     pub fn resolve(
+        &'static self,
+        text: &str,
+        policy: &Policy,
+    ) -> Result<AttributePath, Unresolved> {
+        self.resolve_own(text, policy).or_else(|why| {
+            let found = self
+                .kin
+                .iter()
+                .find_map(|kin| kin.resolve(text, policy).ok());
+            found.ok_or(why)
+        })
+    }
+
+    fn resolve_own(
         &'static self,
         text: &str,
         policy: &Policy,
@@ -198,7 +214,7 @@ fn is_name(text: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{GROUP, SERVED_USER};
+    use super::super::{GROUP, SERVED_ANY, SERVED_USER};
     use super::*;
 
     fn printed(
@@ -257,6 +273,20 @@ mod tests {
         ] {
             assert_eq!(printed(&USER, text, strict), Err(why), "{text}");
         }
+    }
+
+    #[test]
+    fn a_search_over_all_kinds_knows_the_attributes_of_each() {
+        for (text, path) in [
+            ("userName", "userName"),
+            ("members.value", "members.value"),
+            (&format!("{}:members", GROUP.core.urn), "members"),
+            ("meta.resourceType", "meta.resourceType"),
+        ] {
+            assert_eq!(printed(&SERVED_ANY, text, Policy::strict()).unwrap(), path);
+        }
+        let why = printed(&SERVED_ANY, "noSuch", Policy::strict());
+        assert_eq!(why, Err(Unresolved::UnknownAttribute));
     }
 
     #[test]

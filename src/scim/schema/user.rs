@@ -249,6 +249,7 @@ pub static USER: ResourceSchema = ResourceSchema {
         ],
     },
     extensions: &[&ENTERPRISE],
+    kin: &[],
 };
 
 const VALUE: Attribute = Attribute {
