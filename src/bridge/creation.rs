@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Bridge, Error};
 use crate::{
     account::Attempt,
-    scim,
+    scim::{self, version::Conditions},
     state::{Claim, CreationEnd, CreationKey},
 };
 
@@ -37,11 +37,33 @@ impl Bridge {
             Err(error) if error.is_transient() => CreationEnd::Interrupted,
             _ => CreationEnd::Done,
         };
-        // If this fails the claim runs out by itself, and the answer stands.
-        if let Err(error) = self.store.end_creation(&key, end).await {
-            tracing::warn!(%error, "a finished creation stays claimed until its claim runs out");
-        }
+        self.end(&key, end).await;
         result
+    }
+
+    /// Runs a change of the resource with this id. Those that depend on its version go one after
+    /// another, so that of two clients that saw the same version one comes too late.
+    pub(super) async fn change_under<T>(
+        &self,
+        conditions: &Conditions,
+        id: &str,
+        change: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        if conditions.is_empty() {
+            return change.await;
+        }
+        let key = CreationKey::Change(id.to_owned());
+        self.claim(&key).await?;
+        let result = change.await;
+        self.end(&key, CreationEnd::Done).await;
+        result
+    }
+
+    /// If this fails the claim runs out by itself, and the answer stands.
+    async fn end(&self, key: &CreationKey, end: CreationEnd) {
+        if let Err(error) = self.store.end_creation(key, end).await {
+            tracing::warn!(%error, "what is finished stays claimed until its claim runs out");
+        }
     }
 
     async fn claim(&self, key: &CreationKey) -> Result<Attempt, Error> {
@@ -59,7 +81,7 @@ impl Bridge {
                 Claim::Held => {
                     return Err(Error {
                         outside: scim::Error::unavailable(
-                            "another request is creating the same resource: try again",
+                            "another request is at the same resource: try again",
                         ),
                         retry_after: Some(std::time::Duration::from_secs(30)),
                         inside: None,

@@ -12,18 +12,27 @@ use time::Duration;
 
 use crate::{
     account::Account,
-    scim::{list::ListQuery, meta::Meta, policy::Policy},
+    scim::{
+        list::ListQuery,
+        meta::Meta,
+        policy::Policy,
+        version::{Conditions, Version},
+    },
     state::StateStore,
 };
 
+mod bulk;
 mod confirmation;
 mod creation;
 mod error;
 mod groups;
+mod list;
 mod users;
 
+pub use bulk::MAX_BULK_OPERATIONS;
 pub use confirmation::{Sweep, SweepError};
 pub use error::Error;
+pub use list::{Key, List, Place, Position};
 
 /// The most resources in one page of a list: what `ServiceProviderConfig` announces.
 pub const MAX_RESULTS: u64 = 1000;
@@ -79,17 +88,26 @@ impl Bridge {
     }
 }
 
-/// Rows of a page that cost a request each: few enough to answer in time.
-const MAX_COSTLY_ROWS: u64 = 100;
+/// What a request brings besides its target and its body.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The URL in front of `/Users` as the client knows it, for `meta.location`.
+    pub base: String,
+    /// Which attributes, and of a list which part, the client wants.
+    pub query: ListQuery,
+    /// What it makes depend on the resource's version.
+    pub conditions: Conditions,
+}
 
-/// The rows that a page may have. A server may return fewer than asked for (RFC 7644, section
-/// 3.4.2.4).
-fn page_size(query: &ListQuery, costly: bool) -> usize {
-    let most = match costly {
-        true => MAX_COSTLY_ROWS,
-        false => MAX_RESULTS,
-    };
-    usize::try_from(query.count.min(most)).unwrap_or(usize::MAX)
+/// A resource as an answer.
+#[derive(Debug)]
+pub struct Resource {
+    /// With the attributes that the client wants; `None` if it is too large to be sent unasked.
+    pub value: Option<Value>,
+    /// Its URL.
+    pub location: String,
+    /// Its version, also where `value` is without `meta`.
+    pub version: Version,
 }
 
 /// Waits for all of these, a few at a time, in their order.

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Gate, Refusal};
+use super::{Gate, Refusal, cursor::Cursors};
 use crate::{bridge, scim};
 
 /// Lets a request on, with its bridge, if it brings a token that opens one.
@@ -26,6 +26,8 @@ pub async fn admit(
     };
     match gate.admit(token).await {
         Ok(bridge) => {
+            let cursors = Cursors::of(token);
+            request.extensions_mut().insert(cursors);
             request.extensions_mut().insert(bridge);
             next.run(request).await
         }

@@ -2,26 +2,32 @@
 
 use axum::{
     http::{
-        HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
+        HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
 
-use crate::{bridge, scim};
+use crate::{
+    bridge::{self, Resource},
+    scim::{self, version::Version},
+};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
 
 /// A SCIM message with its status.
 pub struct Scim(pub StatusCode, pub Value);
 
-/// A resource that was just created: 201, and where it is (RFC 7644, section 3.3).
-pub struct Created {
-    /// The resource, with the attributes that the client wants.
-    pub resource: Value,
-    /// Its URL.
-    pub location: String,
+/// A resource that was just created: 201 (RFC 7644, section 3.3).
+pub struct Created(pub Resource);
+
+/// A resource that a client asked for.
+pub enum Fetched {
+    /// The client has another version of it, or none.
+    New(Resource),
+    /// The client has this one: 304.
+    Known(Version),
 }
 
 impl IntoResponse for Scim {
@@ -33,11 +39,43 @@ impl IntoResponse for Scim {
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
-        let mut response = Scim(StatusCode::CREATED, self.resource).into_response();
-        if let Ok(location) = HeaderValue::from_str(&self.location) {
-            response.headers_mut().insert(LOCATION, location);
+        with_status(StatusCode::CREATED, self.0)
+    }
+}
+
+impl IntoResponse for Resource {
+    fn into_response(self) -> Response {
+        with_status(StatusCode::OK, self)
+    }
+}
+
+impl IntoResponse for Fetched {
+    fn into_response(self) -> Response {
+        match self {
+            Self::New(resource) => resource.into_response(),
+            Self::Known(version) => {
+                let mut response = StatusCode::NOT_MODIFIED.into_response();
+                insert(&mut response, ETAG, &version.to_string());
+                response
+            }
         }
-        response
+    }
+}
+
+/// The resource with its place and version; 204 if it is not to be shown.
+fn with_status(status: StatusCode, resource: Resource) -> Response {
+    let mut response = match resource.value {
+        Some(value) => Scim(status, value).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    };
+    insert(&mut response, LOCATION, &resource.location);
+    insert(&mut response, ETAG, &resource.version.to_string());
+    response
+}
+
+fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
     }
 }
 

@@ -5,15 +5,19 @@ use std::error::Error;
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header::CONTENT_TYPE},
+    http::{
+        HeaderMap,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
 };
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use crate::scim;
 
-/// Larger bodies are refused: 2 MiB hold a group of 30,000 members.
-const LIMIT: usize = 2 * 1024 * 1024;
+/// Larger bodies are refused, also if it takes unpacking to see how large they are: 2 MiB hold a
+/// group of 30,000 members.
+pub const LIMIT: usize = 2 * 1024 * 1024;
 
 /// A JSON object that a client sent.
 pub struct Body(pub Value);
@@ -27,6 +31,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                 "send application/scim+json or application/json",
             ));
         }
+        if is_encoded(request.headers()) {
+            return Err(scim::Error::unsupported_media_type(
+                "the body's Content-Encoding is not understood: send gzip, or the body as it is",
+            ));
+        }
         let bytes =
             to_bytes(request.into_body(), LIMIT)
                 .await
@@ -34,7 +43,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                     true => {
                         scim::Error::too_large(format!("the body is larger than {LIMIT} bytes"))
                     }
-                    false => scim::Error::invalid_syntax("the body broke off, or is not HTTP"),
+                    false => scim::Error::invalid_syntax(
+                        "the body broke off, or is not encoded as its headers say",
+                    ),
                 })?;
         scim::json::parse(&bytes).map(Self)
     }
@@ -42,6 +53,14 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 fn is_too_large(error: &(dyn Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_large)
+}
+
+/// Whether the body is still packed: a layer around has unpacked what it can and taken the header
+/// away.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// RFC 7644, section 3.1: SCIM's own media type; plain JSON is what many clients send. A body

@@ -2,24 +2,27 @@
 
 use axum::http::StatusCode;
 
-use super::{answer::Scim, base::Base, id::Id};
+use super::{answer::Scim, base::Base, body, context::Unfiltered, cursor, id::Id};
 use crate::{
-    bridge::MAX_RESULTS,
+    bridge::{MAX_BULK_OPERATIONS, MAX_RESULTS},
     scim::{
         Error,
-        discovery::{self, Capabilities},
+        discovery::{self, BulkLimits, Capabilities},
     },
 };
 
 /// `GET /ServiceProviderConfig`
-pub async fn config(Base(base): Base) -> Scim {
+pub async fn config(Base(base): Base, _: Unfiltered) -> Scim {
     let capabilities = Capabilities {
         max_results: MAX_RESULTS,
-        bulk: None,
-        sort: false,
-        etag: false,
+        bulk: Some(BulkLimits {
+            max_operations: MAX_BULK_OPERATIONS as u64,
+            max_payload_size: body::LIMIT as u64,
+        }),
+        sort: true,
+        etag: true,
         change_password: false,
-        cursor: None,
+        cursor: Some(cursor::announced(MAX_RESULTS)),
     };
     Scim(
         StatusCode::OK,
@@ -28,23 +31,23 @@ pub async fn config(Base(base): Base) -> Scim {
 }
 
 /// `GET /ResourceTypes`
-pub async fn resource_types(Base(base): Base) -> Scim {
+pub async fn resource_types(Base(base): Base, _: Unfiltered) -> Scim {
     Scim(StatusCode::OK, discovery::resource_types(&base))
 }
 
 /// `GET /ResourceTypes/{id}`
-pub async fn resource_type(Base(base): Base, Id(id): Id) -> Result<Scim, Error> {
+pub async fn resource_type(Base(base): Base, Id(id): Id, _: Unfiltered) -> Result<Scim, Error> {
     let found = discovery::resource_type(&base, &id).ok_or_else(|| nothing(&id))?;
     Ok(Scim(StatusCode::OK, found))
 }
 
 /// `GET /Schemas`
-pub async fn schemas(Base(base): Base) -> Scim {
+pub async fn schemas(Base(base): Base, _: Unfiltered) -> Scim {
     Scim(StatusCode::OK, discovery::schemas(&base))
 }
 
 /// `GET /Schemas/{urn}`
-pub async fn schema(Base(base): Base, Id(urn): Id) -> Result<Scim, Error> {
+pub async fn schema(Base(base): Base, Id(urn): Id, _: Unfiltered) -> Result<Scim, Error> {
     let found = discovery::schema(&base, &urn).ok_or_else(|| nothing(&urn))?;
     Ok(Scim(StatusCode::OK, found))
 }

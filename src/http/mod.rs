@@ -10,11 +10,16 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::{
     Router,
-    http::Method,
+    http::{Method, StatusCode},
     middleware,
-    routing::{any, get},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
 };
 use tower::{Layer, util::MapRequestLayer};
+use tower_http::{
+    compression::{CompressionLayer, predicate::SizeAbove},
+    decompression::RequestDecompressionLayer,
+};
 
 use crate::{bridge::Bridge, scim};
 
@@ -22,11 +27,15 @@ mod admission;
 mod answer;
 mod base;
 mod body;
+mod bulk;
+mod context;
+mod cursor;
 mod discovery;
 mod groups;
 mod guard;
 mod id;
-mod query;
+mod lists;
+mod media;
 mod users;
 
 /// Who lets requests in, and to which bridge.
@@ -71,10 +80,13 @@ pub type Service = tower::util::BoxCloneSyncService<
     std::convert::Infallible,
 >;
 
+/// Answers up to this many bytes are not worth packing.
+const SMALL: u64 = 1024;
+
 /// The whole door.
 pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
     let resources = Router::new()
-        .route("/Users", get(users::list).post(users::create))
+        .route("/Users", get(lists::users).post(users::create))
         .route(
             "/Users/{id}",
             get(users::get)
@@ -82,7 +94,7 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
                 .patch(users::patch)
                 .delete(users::delete),
         )
-        .route("/Groups", get(groups::list).post(groups::create))
+        .route("/Groups", get(lists::groups).post(groups::create))
         .route(
             "/Groups/{id}",
             get(groups::get)
@@ -96,17 +108,20 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema))
         .route("/Me", any(not_offered))
-        .route("/Bulk", any(not_offered))
-        .route("/.search", any(not_offered))
-        .route("/Users/.search", any(not_offered))
-        .route("/Groups/.search", any(not_offered))
+        .route("/Bulk", post(bulk::bulk))
+        .route("/.search", post(lists::search_all))
+        .route("/Users/.search", post(lists::search_users))
+        .route("/Groups/.search", post(lists::search_groups))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(middleware::from_fn_with_state(gate, admission::admit));
     let router = Router::new()
         .route("/ping", get(|| async { "pong" }))
         .method_not_allowed_fallback(wrong_method)
         .fallback_service(resources)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SMALL)))
+        .layer(middleware::from_fn(media::suit))
         .layer(middleware::from_fn_with_state(
             options.time_limit,
             guard::guard,
@@ -125,6 +140,13 @@ async fn nothing_here() -> scim::Error {
     scim::Error::not_found("there is nothing at this path; the resources are /Users and /Groups")
 }
 
-async fn wrong_method(method: Method) -> scim::Error {
-    scim::Error::method_not_allowed(format!("{method} is not possible here"))
+/// The router adds `Allow` to it.
+async fn wrong_method(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        method => {
+            let detail = format!("{method} is not possible here; see the header Allow");
+            scim::Error::method_not_allowed(detail).into_response()
+        }
+    }
 }

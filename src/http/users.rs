@@ -3,77 +3,61 @@
 use axum::{Extension, http::StatusCode};
 
 use super::{
-    answer::{Created, Scim},
-    base::Base,
+    answer::{Created, Fetched},
     body::Body,
+    context::Asked,
     id::Id,
-    query::ScimQuery,
 };
-use crate::bridge::{Bridge, Error};
-
-/// `GET /Users`
-pub async fn list(
-    Extension(bridge): Extension<Bridge>,
-    Base(base): Base,
-    ScimQuery(query): ScimQuery,
-) -> Result<Scim, Error> {
-    let list = bridge.users(&query, &base).await?;
-    Ok(Scim(StatusCode::OK, list))
-}
+use crate::bridge::{Bridge, Error, Resource};
 
 /// `POST /Users`
 pub async fn create(
     Extension(bridge): Extension<Bridge>,
-    Base(base): Base,
-    ScimQuery(query): ScimQuery,
+    Asked(context): Asked,
     Body(body): Body,
 ) -> Result<Created, Error> {
-    let resource = bridge.create_user(&body, &query, &base).await?;
-    // Whatever attributes are wanted, the id is among them.
-    let id = resource["id"].as_str().unwrap_or_default();
-    Ok(Created {
-        location: format!("{base}/Users/{id}"),
-        resource,
-    })
+    Ok(Created(bridge.create_user(&body, &context).await?))
 }
 
 /// `GET /Users/{id}`
 pub async fn get(
     Extension(bridge): Extension<Bridge>,
-    Base(base): Base,
+    Asked(context): Asked,
     Id(id): Id,
-    ScimQuery(query): ScimQuery,
-) -> Result<Scim, Error> {
-    let user = bridge.user(&id, &query, &base).await?;
-    Ok(Scim(StatusCode::OK, user))
+) -> Result<Fetched, Error> {
+    let user = bridge.user(&id, &context).await?;
+    Ok(match context.conditions.is_known(&user.version)? {
+        true => Fetched::Known(user.version),
+        false => Fetched::New(user),
+    })
 }
 
 /// `PUT /Users/{id}`
 pub async fn replace(
     Extension(bridge): Extension<Bridge>,
-    Base(base): Base,
+    Asked(context): Asked,
     Id(id): Id,
-    ScimQuery(query): ScimQuery,
     Body(body): Body,
-) -> Result<Scim, Error> {
-    let user = bridge.replace_user(&id, &body, &query, &base).await?;
-    Ok(Scim(StatusCode::OK, user))
+) -> Result<Resource, Error> {
+    bridge.replace_user(&id, &body, &context).await
 }
 
 /// `PATCH /Users/{id}`
 pub async fn patch(
     Extension(bridge): Extension<Bridge>,
-    Base(base): Base,
+    Asked(context): Asked,
     Id(id): Id,
-    ScimQuery(query): ScimQuery,
     Body(body): Body,
-) -> Result<Scim, Error> {
-    let user = bridge.patch_user(&id, &body, &query, &base).await?;
-    Ok(Scim(StatusCode::OK, user))
+) -> Result<Resource, Error> {
+    bridge.patch_user(&id, &body, &context).await
 }
 
 /// `DELETE /Users/{id}`
-pub async fn delete(Extension(bridge): Extension<Bridge>, Id(id): Id) -> Result<StatusCode, Error> {
-    bridge.delete_user(&id).await?;
+pub async fn delete(
+    Extension(bridge): Extension<Bridge>,
+    Asked(context): Asked,
+    Id(id): Id,
+) -> Result<StatusCode, Error> {
+    bridge.delete_user(&id, &context).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -219,13 +219,15 @@ impl ConfirmationStatus {
 }
 
 /// What a creation is known by before it has an id: kind and unique name, the latter compared
-/// without case.
+/// without case. A conditional change is claimed in the same way, so that one goes after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreationKey {
     /// A person, by e-mail address.
     Person(String),
     /// A group, by name.
     Group(String),
+    /// A conditional change of what has this id already.
+    Change(String),
 }
 
 impl CreationKey {
@@ -234,6 +236,7 @@ impl CreationKey {
         match self {
             Self::Person(email) => format!("person:{}", email.to_lowercase()),
             Self::Group(name) => format!("group:{}", name.to_lowercase()),
+            Self::Change(id) => format!("change:{id}"),
         }
     }
 }

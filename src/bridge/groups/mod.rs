@@ -8,31 +8,29 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Bridge, Error, POLICY, identify, in_parallel, page_size, shortened};
+use super::{Bridge, Context, Error, POLICY, Resource, identify, shortened};
 use crate::{
     account::{self, Attempt, Group, GroupId, MAX_BATCH, Member, MemberId, Page, Start},
     scim::{
         self,
-        list::{ListQuery, list_response},
         meta::Meta,
         patch::PatchRequest,
         schema::{GROUP, GROUP_URN, SERVED_GROUP},
+        version::Version,
     },
     state::{self, CreationKey, ManagedGroup, Versioned},
 };
 use changes::{Wanted, member_ids};
-use search::tests_members;
-
 mod changes;
 mod search;
 
 /// Answers carry the members of groups up to this size. Above it only a GET of the one group does,
 /// or a request that asks for `members` by name; a PATCH is answered with 204, as providers with
 /// large groups want it.
-const MEMBERS_SHOWN: u64 = 100;
+pub(super) const MEMBERS_SHOWN: u64 = 100;
 
 /// A managed group as account and store know it.
-struct Known {
+pub(super) struct Known {
     group: Group,
     record: Versioned<ManagedGroup>,
 }
@@ -43,12 +41,7 @@ impl Bridge {
     /// # Errors
     /// 400 if a value cannot be taken or a member is nobody, 409 `uniqueness` if a group has the
     /// name, 429 or 503 if the account is busy or out of reach.
-    pub async fn create_group(
-        &self,
-        body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
+    pub async fn create_group(&self, body: &Value, context: &Context) -> Result<Resource, Error> {
         let wanted = scim::group::Group::from_value(body, &POLICY)?;
         let members = member_ids(wanted.members.unwrap_or_default())?;
         if let Some(external_id) = &wanted.external_id {
@@ -61,7 +54,7 @@ impl Bridge {
             self.make_group(name, external_id, &members, attempt).await
         };
         let known = self.create_once(key, make).await?;
-        self.group_value(&known, query, MEMBERS_SHOWN, base).await
+        self.group_resource(&known, context, MEMBERS_SHOWN).await
     }
 
     async fn make_group(
@@ -132,39 +125,9 @@ impl Bridge {
     ///
     /// # Errors
     /// 404 if no managed group has this id.
-    pub async fn group(&self, id: &str, query: &ListQuery, base: &str) -> Result<Value, Error> {
+    pub async fn group(&self, id: &str, context: &Context) -> Result<Resource, Error> {
         let known = self.known_group(id).await?;
-        self.group_value(&known, query, u64::MAX, base).await
-    }
-
-    /// `GET /Groups`: a page of the managed groups, or those that a filter matches.
-    ///
-    /// # Errors
-    /// 400 `invalidFilter` for what cannot be judged.
-    pub async fn groups(&self, query: &ListQuery, base: &str) -> Result<Value, Error> {
-        let projection = query.projection(&SERVED_GROUP, &POLICY);
-        let filter = query.filter(&SERVED_GROUP, &POLICY)?;
-        // Who asks whether one person is a member (Entra ID does, for each) is not sent all.
-        let shown = match &filter {
-            Some(filter) if tests_members(filter) => 0,
-            _ => MEMBERS_SHOWN,
-        };
-        let limit = page_size(query, projection.wants("members") && shown > 0);
-        let offset = query.start_index - 1;
-        let (known, total) = match &filter {
-            None => self.page_of_groups(offset, limit).await?,
-            Some(filter) => {
-                let found = self.groups_matching(filter, base).await?;
-                let total = found.len() as u64;
-                let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
-                (found.into_iter().skip(skipped).take(limit).collect(), total)
-            }
-        };
-        let values = known
-            .iter()
-            .map(|known| self.group_value(known, query, shown, base));
-        let resources = in_parallel(values.collect()).await?;
-        Ok(list_response(resources, total, query.start_index))
+        self.group_resource(&known, context, u64::MAX).await
     }
 
     /// `PUT /Groups/{id}`. Without `members` the members stay as they are.
@@ -175,11 +138,9 @@ impl Bridge {
         &self,
         id: &str,
         body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
+        context: &Context,
+    ) -> Result<Resource, Error> {
         let sent = scim::group::Group::from_value(body, &POLICY)?;
-        let known = self.group_to_change(id).await?;
         let mut wanted = Wanted {
             name: Some(sent.display_name),
             external_id: Some(sent.external_id),
@@ -187,8 +148,8 @@ impl Bridge {
             ..Wanted::default()
         };
         wanted.put_in(sent.members.unwrap_or_default())?;
-        let known = self.change_group(known, wanted).await?;
-        self.group_value(&known, query, MEMBERS_SHOWN, base).await
+        let known = self.change_known_group(id, context, wanted).await?;
+        self.group_resource(&known, context, MEMBERS_SHOWN).await
     }
 
     /// `PATCH /Groups/{id}`: all operations, or none. The answer is the group, or nothing if it
@@ -200,53 +161,77 @@ impl Bridge {
         &self,
         id: &str,
         body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Option<Value>, Error> {
+        context: &Context,
+    ) -> Result<Resource, Error> {
         let changes = PatchRequest::parse(body, &GROUP, &POLICY)?.group_changes(id)?;
-        let known = self.group_to_change(id).await?;
-        let known = self
-            .change_group(known, Wanted::from_changes(changes)?)
-            .await?;
-        let chosen = query.projection(&SERVED_GROUP, &POLICY).is_explicit();
-        if known.group.member_count > MEMBERS_SHOWN && !chosen {
-            return Ok(None);
+        let wanted = Wanted::from_changes(changes)?;
+        let known = self.change_known_group(id, context, wanted).await?;
+        let chosen = context.query.projection(&SERVED_GROUP, &POLICY);
+        if known.group.member_count > MEMBERS_SHOWN && !chosen.is_explicit() {
+            return Ok(known.to_resource(&context.base, None));
         }
-        let value = self.group_value(&known, query, MEMBERS_SHOWN, base);
-        value.await.map(Some)
+        self.group_resource(&known, context, MEMBERS_SHOWN).await
+    }
+
+    async fn change_known_group(
+        &self,
+        id: &str,
+        context: &Context,
+        wanted: Wanted,
+    ) -> Result<Known, Error> {
+        let conditions = &context.conditions;
+        self.change_under(conditions, id, async {
+            let known = self.group_to_change(id).await?;
+            conditions.check_change(&known.version())?;
+            self.change_group(known, wanted).await
+        })
+        .await
     }
 
     /// `DELETE /Groups/{id}`: the group goes, its members stay.
     ///
     /// # Errors
-    /// 404 if there is no such group, 403 if it is not managed.
-    pub async fn delete_group(&self, id: &str) -> Result<(), Error> {
-        let known = self.group_to_change(id).await?;
-        self.account.delete_group(&known.group.id).await?;
-        self.store
-            .remove_managed_group(known.group.id.as_str())
-            .await?;
-        tracing::info!(group = %known.group.id, "group deleted");
-        Ok(())
+    /// 404 if there is no such group, 403 if it is not managed, 412 if it is not the version asked
+    /// for.
+    pub async fn delete_group(&self, id: &str, context: &Context) -> Result<(), Error> {
+        let conditions = &context.conditions;
+        self.change_under(conditions, id, async {
+            let known = self.group_to_change(id).await?;
+            conditions.check_change(&known.version())?;
+            self.account.delete_group(&known.group.id).await?;
+            self.store.remove_managed_group(known.id()).await?;
+            tracing::info!(group = %known.group.id, "group deleted");
+            Ok(())
+        })
+        .await
     }
 
-    /// One group as an answer, with its members if there are at most `shown`, or if the client
-    /// asks for them by name.
-    async fn group_value(
+    async fn group_resource(
         &self,
         known: &Known,
-        query: &ListQuery,
+        context: &Context,
         shown: u64,
-        base: &str,
+    ) -> Result<Resource, Error> {
+        let value = self.group_value(known, context, shown).await?;
+        Ok(known.to_resource(&context.base, Some(value)))
+    }
+
+    /// One group with the attributes that the client wants, and with its members if there are at
+    /// most `shown`, or if the client asks for them by name.
+    pub(super) async fn group_value(
+        &self,
+        known: &Known,
+        context: &Context,
+        shown: u64,
     ) -> Result<Value, Error> {
-        let projection = query.projection(&SERVED_GROUP, &POLICY);
+        let projection = context.query.projection(&SERVED_GROUP, &POLICY);
         let count = known.group.member_count;
         let few = count <= shown || projection.is_explicit();
         let members = match projection.wants("members") && count > 0 && few {
             true => Some(self.all_members(&known.group.id).await?),
             false => None,
         };
-        let mut value = known.to_value(base, members.as_deref());
+        let mut value = known.to_value(&context.base, members.as_deref());
         projection.apply(&mut value);
         Ok(value)
     }
@@ -266,7 +251,11 @@ impl Bridge {
 
     /// A page of the managed groups, and how many there are. Those that the account has deleted
     /// leave the list here, before anybody counts them.
-    async fn page_of_groups(&self, offset: u64, limit: usize) -> Result<(Vec<Known>, u64), Error> {
+    pub(super) async fn page_of_groups(
+        &self,
+        offset: u64,
+        limit: usize,
+    ) -> Result<(Vec<Known>, u64), Error> {
         loop {
             let (ids, total) = self.store.managed_groups(offset, limit).await?;
             let known = self.known_groups(&ids).await?;
@@ -374,7 +363,34 @@ impl Bridge {
     }
 }
 
+/// Whether a list is to carry everybody who is in the groups.
+pub(super) fn shows_members(context: &Context) -> bool {
+    let wanted = context.query.projection(&SERVED_GROUP, &POLICY);
+    wanted.wants("members")
+}
+
 impl Known {
+    pub(super) fn id(&self) -> &str {
+        self.group.id.as_str()
+    }
+
+    /// Counts the changes of name, members and external id.
+    fn version(&self) -> Version {
+        Version::new(&[self.group.version, self.record.version])
+    }
+
+    fn location(&self, base: &str) -> String {
+        format!("{base}/Groups/{}", self.group.id)
+    }
+
+    fn to_resource(&self, base: &str, value: Option<Value>) -> Resource {
+        Resource {
+            value,
+            location: self.location(base),
+            version: self.version(),
+        }
+    }
+
     /// The name as the provider sent it, if the account still has what it made of it.
     fn name(&self) -> &str {
         let record = &self.record.value;
@@ -390,8 +406,8 @@ impl Known {
             resource_type: "Group",
             created: Some(self.group.created_at),
             last_modified: Some(self.record.value.updated_at.max(self.group.updated_at)),
-            location: format!("{base}/Groups/{id}"),
-            version: None,
+            location: self.location(base),
+            version: Some(self.version()),
         };
         let mut value = json!({
             "schemas": [GROUP_URN],

@@ -1,30 +1,29 @@
 //! Finding managed groups.
 
+use serde_json::Value;
+
 use super::Known;
 use crate::{
     account::{self, MAX_BATCH, Member, MemberId},
-    bridge::{Bridge, Error},
-    scim::filter::Filter,
+    bridge::{Bridge, Error, list::Search},
+    scim::filter::Equality,
 };
 
 impl Bridge {
-    /// The managed groups that a filter matches. Names, ids and people are look-ups; the rest is
-    /// judged group by group.
-    pub(super) async fn groups_matching(
+    /// Finds groups one after another. Names, ids and people are look-ups; the rest is judged
+    /// group by group.
+    pub(in crate::bridge) async fn find_groups(
         &self,
-        filter: &Filter,
+        search: &Search,
         base: &str,
-    ) -> Result<Vec<Known>, Error> {
-        let equalities = filter.equalities();
+        mut found: impl FnMut(Known, &Value) + Send,
+    ) -> Result<(), Error> {
+        let equalities = search.equalities();
         let value_of = |path: &str| {
-            let found = equalities
-                .as_ref()?
-                .iter()
-                .find(|equality| equality.path.is(path))?;
-            found.value.as_str()
+            let equality = equalities.iter().find(|equality| equality.path.is(path))?;
+            equality.value.as_str()
         };
         let person = value_of("members.value").or(value_of("members"));
-        let mut matches = Vec::new();
         let ids: Vec<String> = if let Some(id) = value_of("id") {
             vec![id.to_owned()]
         } else if let Some(name) = value_of("displayName") {
@@ -41,18 +40,36 @@ impl Bridge {
         } else {
             self.ids_of_all().await?
         };
-        let candidates = self.known_groups(&ids).await?;
-        for known in candidates {
-            let members = match (person, tests_members(filter)) {
-                (Some(person), _) => self.as_member(&known, person).await?,
-                (None, true) => self.all_members(&known.group.id).await?,
-                (None, false) => Vec::new(),
-            };
-            if filter.matches(&known.to_value(base, Some(&members))) {
-                matches.push(known);
+        // That one person is all that the filter has to see, unless it says more about members.
+        let on_members = |equality: &&Equality| equality.path.attribute().name == "members";
+        let person = person.filter(|_| equalities.iter().filter(on_members).count() == 1);
+        for ids in ids.chunks(MAX_BATCH) {
+            search.check_time()?;
+            for known in self.known_groups(ids).await? {
+                let members = match person {
+                    Some(person) => self.as_member(&known, person).await?,
+                    None if search.needs("members") => {
+                        search.check_time()?;
+                        self.all_members(&known.group.id).await?
+                    }
+                    None => Vec::new(),
+                };
+                let value = known.to_value(base, Some(&members));
+                if search.matches(&value) {
+                    found(known, &value);
+                }
             }
         }
-        Ok(matches)
+        Ok(())
+    }
+
+    /// How many managed groups come before the next one after this id, in the order of the list.
+    pub(in crate::bridge) async fn groups_up_to(&self, id: &str) -> Result<u64, Error> {
+        if id.is_empty() {
+            return Ok(0);
+        }
+        let ids = self.ids_of_all().await?;
+        Ok(ids.iter().filter(|known| known.as_str() <= id).count() as u64)
     }
 
     async fn ids_of_groups_of(&self, person: &str) -> Result<Vec<String>, Error> {
@@ -88,10 +105,4 @@ impl Bridge {
         }
         Ok(self.account.member(&id).await?.into_iter().collect())
     }
-}
-
-/// Whether a filter looks at members, so that they have to be read to judge it.
-pub(super) fn tests_members(filter: &Filter) -> bool {
-    let paths = filter.attributes();
-    paths.iter().any(|path| path.attribute().name == "members")
 }

@@ -1,21 +1,25 @@
 //! What a person is in SCIM's words, and what of a SCIM User is kept.
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::{
     account::{Group, Member},
-    bridge::identify,
+    bridge::{Context, POLICY, Resource, identify},
     scim::{
         self,
         meta::Meta,
+        schema::SERVED_USER,
         user::{Email, Name, User},
+        version::Version,
     },
     state::{self, Person, Versioned},
 };
 
 /// A person as account and store know them.
-pub(super) struct Known {
+pub(in crate::bridge) struct Known {
     pub(super) member: Member,
     pub(super) person: Option<Versioned<Person>>,
 }
@@ -83,6 +87,33 @@ impl Known {
         }
     }
 
+    /// Counts the changes that are made through the person; `groups`, if they are shown, are
+    /// those of others.
+    pub(super) fn version(&self, groups: Option<&[Group]>) -> Version {
+        let record = self.person.as_ref().map_or(0, |person| person.version);
+        let version = Version::new(&[self.member.version, record]);
+        match groups {
+            None | Some([]) => version,
+            Some(groups) => version.with_derived(digest(groups)),
+        }
+    }
+
+    /// The person as an answer, with the attributes that the client wants.
+    pub(super) fn to_resource(&self, context: &Context, groups: Option<&[Group]>) -> Resource {
+        let mut value = self.to_value(&context.base, groups);
+        let projection = context.query.projection(&SERVED_USER, &POLICY);
+        projection.apply(&mut value);
+        Resource {
+            value: Some(value),
+            location: self.location(&context.base),
+            version: self.version(groups),
+        }
+    }
+
+    fn location(&self, base: &str) -> String {
+        format!("{base}/Users/{}", self.member.id)
+    }
+
     pub(super) fn to_value(&self, base: &str, groups: Option<&[Group]>) -> Value {
         let id = self.member.id.as_str();
         let recorded = self.person.as_ref().map(|person| person.value.updated_at);
@@ -90,8 +121,8 @@ impl Known {
             resource_type: "User",
             created: Some(self.member.created_at),
             last_modified: recorded.max(Some(self.member.updated_at)),
-            location: format!("{base}/Users/{id}"),
-            version: None,
+            location: self.location(base),
+            version: Some(self.version(groups)),
         };
         let mut value = self.to_user().to_value();
         identify(&mut value, id, &meta);
@@ -121,6 +152,17 @@ impl Known {
             self.member.email
         )))
     }
+}
+
+/// A short name for these groups as they are shown, in whatever order they come.
+fn digest(groups: &[Group]) -> String {
+    let mut shown: Vec<_> = groups
+        .iter()
+        .map(|group| format!("{} {:?}", group.id, group.name))
+        .collect();
+    shown.sort_unstable();
+    let hash = Sha256::digest(shown.join("\n"));
+    HEXLOWER.encode(hash.get(..6).unwrap_or_default())
 }
 
 /// What is kept of a user.

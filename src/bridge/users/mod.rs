@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ATTEMPTS, Bridge, Error, POLICY, in_parallel, page_size, shortened};
+use super::{ATTEMPTS, Bridge, Context, Error, POLICY, Resource, shortened};
 use crate::{
     account::{
-        self, Attempt, Group, Invitation, MAX_BATCH, Member, MemberEdit, MemberId, MemberKind,
-        MemberState, Page, Start,
+        self, Attempt, Group, Invitation, Member, MemberEdit, MemberId, MemberKind, MemberState,
+        Page, Start,
     },
     scim::{
         self,
-        filter::Filter,
-        list::{ListQuery, list_response},
         patch::PatchRequest,
         schema::{SERVED_USER, USER},
         user::User,
+        version::Conditions,
     },
     state::{self, CreationKey, Person, Versioned},
 };
-use mapping::{
-    Known, first_language, is_address, local_part, record, same_address, sent, shown_name,
-};
+use mapping::{first_language, is_address, local_part, record, same_address, sent, shown_name};
+
+pub(super) use mapping::Known;
 
 mod mapping;
+mod search;
 
 /// More changes than a person has attributes many times over.
 const MAX_OPERATIONS: usize = 500;
@@ -39,12 +39,7 @@ impl Bridge {
     /// # Errors
     /// 400 if a value cannot be taken, 409 `uniqueness` if somebody has the address or the
     /// externalId, 429 or 503 if the account is busy or out of reach.
-    pub async fn create_user(
-        &self,
-        body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
+    pub async fn create_user(&self, body: &Value, context: &Context) -> Result<Resource, Error> {
         let user = User::from_value(body, &POLICY)?;
         if user.active == Some(false) {
             return Err(scim::Error::invalid_value(
@@ -60,9 +55,7 @@ impl Bridge {
         let known = self
             .create_once(key, async |attempt| self.invite(&user, attempt).await)
             .await?;
-        let mut value = known.to_value(base, None);
-        query.projection(&SERVED_USER, &POLICY).apply(&mut value);
-        Ok(value)
+        Ok(known.to_resource(context, None))
     }
 
     async fn invite(&self, user: &User, attempt: &Attempt) -> Result<Known, Error> {
@@ -95,57 +88,33 @@ impl Bridge {
     ///
     /// # Errors
     /// 404 if nobody has this id.
-    pub async fn user(&self, id: &str, query: &ListQuery, base: &str) -> Result<Value, Error> {
+    pub async fn user(&self, id: &str, context: &Context) -> Result<Resource, Error> {
         let known = self.known(id).await?;
-        self.user_value(&known, query, base).await
+        self.user_resource(&known, context).await
     }
 
     /// One person as an answer, with the attributes that the client wants.
-    async fn user_value(
-        &self,
-        known: &Known,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
-        let projection = query.projection(&SERVED_USER, &POLICY);
-        let groups = match projection.wants("groups") {
+    async fn user_resource(&self, known: &Known, context: &Context) -> Result<Resource, Error> {
+        let wanted = context.query.projection(&SERVED_USER, &POLICY);
+        let groups = match wanted.wants("groups") {
             true => Some(self.groups_shown(&known.member.id).await?),
             false => None,
         };
-        let mut value = known.to_value(base, groups.as_deref());
-        projection.apply(&mut value);
-        Ok(value)
+        Ok(known.to_resource(context, groups.as_deref()))
     }
 
-    /// `GET /Users`: a page of everybody, or those whom a filter matches.
-    ///
-    /// # Errors
-    /// 400 `invalidFilter` for what cannot be judged.
-    pub async fn users(&self, query: &ListQuery, base: &str) -> Result<Value, Error> {
-        let projection = query.projection(&SERVED_USER, &POLICY);
-        // Groups are one more request for each person: only for who asks for them by name.
-        let with_groups = projection.is_explicit() && projection.wants("groups");
-        let limit = page_size(query, with_groups);
-        let (known, total) = match query.filter(&SERVED_USER, &POLICY)? {
-            None => self.page_of_people(query, limit).await?,
-            Some(filter) => self.people_matching(&filter, query, limit, base).await?,
+    /// One person in a list. Groups are one more request for each: only for who asks for them by
+    /// name.
+    pub(super) async fn listed_user(
+        &self,
+        known: &Known,
+        context: &Context,
+    ) -> Result<Value, Error> {
+        let resource = match shows_groups(context) {
+            true => self.user_resource(known, context).await?,
+            false => known.to_resource(context, None),
         };
-        let resources = match with_groups {
-            true => {
-                let values = known.iter();
-                let values = values.map(|known| self.user_value(known, query, base));
-                in_parallel(values.collect()).await?
-            }
-            false => {
-                let value = |known: &Known| {
-                    let mut value = known.to_value(base, None);
-                    projection.apply(&mut value);
-                    value
-                };
-                known.iter().map(value).collect()
-            }
-        };
-        Ok(list_response(resources, total, query.start_index))
+        Ok(resource.value.unwrap_or_default())
     }
 
     /// `PUT /Users/{id}`. Without `active` the state stays as it is (Okta leaves it out).
@@ -156,12 +125,11 @@ impl Bridge {
         &self,
         id: &str,
         body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
+        context: &Context,
+    ) -> Result<Resource, Error> {
         let user = User::from_value(body, &POLICY)?;
-        let known = self.change_user(id, |_| Ok(user.clone())).await?;
-        self.user_value(&known, query, base).await
+        let known = self.change_user(id, context, |_| Ok(user.clone())).await?;
+        self.user_resource(&known, context).await
     }
 
     /// `PATCH /Users/{id}`: all operations, or none.
@@ -172,9 +140,8 @@ impl Bridge {
         &self,
         id: &str,
         body: &Value,
-        query: &ListQuery,
-        base: &str,
-    ) -> Result<Value, Error> {
+        context: &Context,
+    ) -> Result<Resource, Error> {
         let patch = PatchRequest::parse(body, &USER, &POLICY)?;
         if patch.operations().count() > MAX_OPERATIONS {
             return Err(scim::Error::invalid_value(format!(
@@ -183,21 +150,31 @@ impl Bridge {
             .into());
         }
         let changed = |known: &Known| {
-            let mut value = known.to_value(base, None);
+            let mut value = known.to_value(&context.base, None);
             patch.apply(&mut value)?;
             User::from_value(&value, &POLICY)
         };
-        let known = self.change_user(id, changed).await?;
-        self.user_value(&known, query, base).await
+        let known = self.change_user(id, context, changed).await?;
+        self.user_resource(&known, context).await
     }
 
     /// `DELETE /Users/{id}`: suspends. The person stays, inactive, and can be brought back;
     /// a second DELETE finds nothing left to do.
     ///
     /// # Errors
-    /// 404 if nobody has this id, 403 for people whom no provider may touch.
-    pub async fn delete_user(&self, id: &str) -> Result<(), Error> {
-        let known = self.known(id).await?;
+    /// 404 if nobody has this id, 403 for people whom no provider may touch, 412 if they are not
+    /// the version asked for.
+    pub async fn delete_user(&self, id: &str, context: &Context) -> Result<(), Error> {
+        let conditions = &context.conditions;
+        self.change_under(conditions, id, async {
+            let known = self.known(id).await?;
+            conditions.check_change(&known.version(None))?;
+            self.suspend(&known).await
+        })
+        .await
+    }
+
+    async fn suspend(&self, known: &Known) -> Result<(), Error> {
         if !known.member.state.is_inactive() {
             known.refuse_if_protected()?;
             self.account.suspend(&known.member.id).await?;
@@ -206,16 +183,32 @@ impl Bridge {
         Ok(())
     }
 
-    /// Reads a person, lets `wanted` say what they should be, and makes them so. Starts over if
-    /// somebody else changed the person meanwhile.
+    /// Reads a person, lets `wanted` say what they should be, and makes them so, if they are the
+    /// version asked for. Starts over if somebody else changed the person meanwhile.
     async fn change_user(
         &self,
         id: &str,
+        context: &Context,
+        wanted: impl Fn(&Known) -> Result<User, scim::Error>,
+    ) -> Result<Known, Error> {
+        let conditions = &context.conditions;
+        let change = self.change_until_done(id, conditions, wanted);
+        self.change_under(conditions, id, change).await
+    }
+
+    async fn change_until_done(
+        &self,
+        id: &str,
+        conditions: &Conditions,
         wanted: impl Fn(&Known) -> Result<User, scim::Error>,
     ) -> Result<Known, Error> {
         let mut attempt = 1;
         loop {
             let known = self.known(id).await?;
+            // Once only: what the account has done by the second time must not be left half done.
+            if attempt == 1 {
+                conditions.check_change(&known.version(None))?;
+            }
             let user = wanted(&known)?;
             match self.make(known, user).await {
                 Err(Change::Conflict) if attempt < ATTEMPTS => {
@@ -315,96 +308,15 @@ impl Bridge {
         Ok(edit)
     }
 
-    async fn page_of_people(
+    /// Some people, how many there are in all, and where to go on.
+    pub(super) async fn page_of_people(
         &self,
-        query: &ListQuery,
+        start: Start,
         limit: usize,
-    ) -> Result<(Vec<Known>, u64), Error> {
-        let page = Page {
-            start: Start::Offset(query.start_index - 1),
-            limit,
-        };
-        let members = self.account.members(&[], &page).await?;
-        Ok((self.with_records(members.items).await?, members.total))
-    }
-
-    /// The people whom a filter matches, and how many there are. What a provider asks all day is
-    /// one look-up; the rest is judged page by page.
-    async fn people_matching(
-        &self,
-        filter: &Filter,
-        query: &ListQuery,
-        limit: usize,
-        base: &str,
-    ) -> Result<(Vec<Known>, u64), Error> {
-        let (mut found, mut total) = (Vec::new(), 0u64);
-        let mut judge = |rows: Vec<Known>| {
-            for known in rows {
-                if filter.matches(&known.to_value(base, None)) {
-                    total += 1;
-                    if total >= query.start_index && found.len() < limit {
-                        found.push(known);
-                    }
-                }
-            }
-        };
-        if let Some(candidates) = self.candidates(filter).await? {
-            judge(self.with_records(candidates).await?);
-        } else {
-            let mut page = Page::first(MAX_BATCH);
-            loop {
-                let members = self.account.members(&[], &page).await?;
-                judge(self.with_records(members.items).await?);
-                let Some(next) = members.next else { break };
-                page.start = Start::After(next);
-            }
-        }
-        Ok((found, total))
-    }
-
-    /// The few people whom a filter can match, if one of its equalities is on an index.
-    async fn candidates(&self, filter: &Filter) -> Result<Option<Vec<Member>>, Error> {
-        let Some(equalities) = filter.equalities() else {
-            return Ok(None);
-        };
-        // `manager`, which Entra ID asks about: nobody here has one.
-        if equalities
-            .iter()
-            .any(|equality| equality.path.extension().is_some())
-        {
-            return Ok(Some(Vec::new()));
-        }
-        let value_of = |path: &str| {
-            let equality = equalities.iter().find(|equality| equality.path.is(path))?;
-            equality.value.as_str()
-        };
-        let mut ids: Vec<String> = Vec::new();
-        let mut members = Vec::new();
-        if let Some(id) = value_of("id") {
-            ids.push(id.to_owned());
-        } else if let Some(address) = value_of("userName") {
-            members.extend(self.account.member_by_email(address).await?);
-        } else if let Some(external_id) = value_of("externalId") {
-            ids.extend(self.store.person_by_external_id(external_id).await?);
-        } else if let Some(address) = value_of("emails.value").or(value_of("emails")) {
-            // Either the address to sign in with, or one that the provider sent beside it.
-            members.extend(self.account.member_by_email(address).await?);
-            ids = self.store.people_by_email(address).await?;
-            ids.retain(|id| {
-                members
-                    .iter()
-                    .all(|member: &Member| member.id.as_str() != id)
-            });
-        } else {
-            return Ok(None);
-        }
-        for id in ids {
-            if let Ok(id) = id.parse() {
-                members.extend(self.account.member(&id).await?);
-            }
-        }
-        members.retain(|member| member.kind == MemberKind::Member);
-        Ok(Some(members))
+    ) -> Result<(Vec<Known>, u64, Option<String>), Error> {
+        let members = self.account.members(&[], &Page { start, limit }).await?;
+        let people = self.with_records(members.items).await?;
+        Ok((people, members.total, members.next))
     }
 
     async fn with_records(&self, members: Vec<Member>) -> Result<Vec<Known>, Error> {
@@ -484,6 +396,12 @@ impl Bridge {
         }
         Ok(self.store.remove_person(&holder).await?)
     }
+}
+
+/// Whether a list is to carry everybody's groups.
+pub(super) fn shows_groups(context: &Context) -> bool {
+    let wanted = context.query.projection(&SERVED_USER, &POLICY);
+    wanted.is_explicit() && wanted.wants("groups")
 }
 
 /// Why a person could not be made what the provider wants.

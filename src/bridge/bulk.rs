@@ -1,0 +1,161 @@
+//! Many operations in one request, each done as if it had come alone.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{Bridge, Context, Error, Resource};
+use crate::scim::{
+    self,
+    bulk::{Action, BulkRequest, Entry, Operation, Outcome, bulk_response},
+    list::ListQuery,
+    schema::Kind,
+    version::Conditions,
+};
+
+/// The most operations of one bulk request: what `ServiceProviderConfig` announces.
+pub const MAX_BULK_OPERATIONS: usize = 1000;
+
+/// What has not begun by then is left to the next request; below every gateway's limit.
+const BULK_TIME: Duration = Duration::from_secs(18);
+
+impl Bridge {
+    /// `POST /Bulk`. One operation after another, as sent, except that what is referred to comes
+    /// first; what is done stays done when a later one fails.
+    ///
+    /// # Errors
+    /// 400 if the envelope is not that of a bulk request, 413 if there are too many operations.
+    /// What goes wrong with an operation is in the answer.
+    pub async fn bulk(&self, body: &Value, context: &Context) -> Result<Value, Error> {
+        let request = BulkRequest::parse(body, MAX_BULK_OPERATIONS)?;
+        let deadline = Instant::now() + BULK_TIME;
+        let mut created: HashMap<&str, String> = HashMap::new();
+        let mut outcomes = BTreeMap::new();
+        let mut failures = 0;
+        for (index, ready) in request.schedule() {
+            let Some(entry) = request.entries.get(index) else {
+                continue;
+            };
+            let late = || match Instant::now() < deadline {
+                true => Ok(()),
+                false => Err(scim::Error::unavailable(
+                    "the bulk request ran out of time before this operation: send it again",
+                )),
+            };
+            let outcome = match ready.and_then(|()| late()) {
+                Ok(()) => self.carry_out(entry, &created, context).await,
+                Err(error) => failed(error.into(), None),
+            };
+            failures += usize::from(outcome.error.is_some());
+            if let (Some(name), Some(location)) = (&entry.bulk_id, &outcome.location)
+                && outcome.status == 201
+            {
+                let id = location.rsplit('/').next().unwrap_or_default();
+                created.insert(name, id.to_owned());
+            }
+            outcomes.insert(index, outcome);
+            if request.fail_on_errors.is_some_and(|most| failures >= most) {
+                break;
+            }
+        }
+        let outcomes = outcomes
+            .into_iter()
+            .filter_map(|(index, outcome)| Some((request.entries.get(index)?, outcome)));
+        Ok(bulk_response(outcomes))
+    }
+
+    async fn carry_out(
+        &self,
+        entry: &Entry,
+        created: &HashMap<&str, String>,
+        context: &Context,
+    ) -> Outcome {
+        let mut operation = match &entry.operation {
+            Ok(operation) => operation.clone(),
+            Err(error) => return failed(error.clone().into(), None),
+        };
+        let mut lost = false;
+        operation.resolve(&mut |name| {
+            let id = created.get(name).cloned();
+            lost |= id.is_none();
+            id
+        });
+        let location = existing(&operation, &context.base);
+        if lost {
+            let detail = "an operation that this one refers to was not done";
+            return failed(scim::Error::conflict(detail).into(), location);
+        }
+        let context = Context {
+            base: context.base.clone(),
+            // An answer without the resources has no use for what they show.
+            query: ListQuery::minimal(),
+            conditions: Conditions::on_version(operation.version.as_deref()),
+        };
+        match self.act(operation, &context).await {
+            Ok((status, resource)) => Outcome {
+                status,
+                version: resource.as_ref().map(|done| done.version.to_string()),
+                location: resource.map(|done| done.location).or(location),
+                error: None,
+            },
+            Err(error) => failed(error, location),
+        }
+    }
+
+    /// The status that the operation would have had by itself, and what it made or changed.
+    async fn act(
+        &self,
+        operation: Operation,
+        context: &Context,
+    ) -> Result<(u16, Option<Resource>), Error> {
+        use Kind::{Group, User};
+        Ok(match (operation.action, operation.kind) {
+            (Action::Post(data), User) => (201, Some(self.create_user(&data, context).await?)),
+            (Action::Post(data), Group) => (201, Some(self.create_group(&data, context).await?)),
+            (Action::Put(id, data), User) => {
+                (200, Some(self.replace_user(&id, &data, context).await?))
+            }
+            (Action::Put(id, data), Group) => {
+                (200, Some(self.replace_group(&id, &data, context).await?))
+            }
+            (Action::Patch(id, data), User) => {
+                (200, Some(self.patch_user(&id, &data, context).await?))
+            }
+            (Action::Patch(id, data), Group) => {
+                (200, Some(self.patch_group(&id, &data, context).await?))
+            }
+            (Action::Delete(id), User) => {
+                self.delete_user(&id, context).await?;
+                (204, None)
+            }
+            (Action::Delete(id), Group) => {
+                self.delete_group(&id, context).await?;
+                (204, None)
+            }
+        })
+    }
+}
+
+/// Where the resource is that an operation changes.
+fn existing(operation: &Operation, base: &str) -> Option<String> {
+    let (Action::Put(id, _) | Action::Patch(id, _) | Action::Delete(id)) = &operation.action else {
+        return None;
+    };
+    Some(format!("{base}{}/{id}", operation.kind.schema().endpoint))
+}
+
+fn failed(error: Error, location: Option<String>) -> Outcome {
+    let status = error.outside.status;
+    if let Some(inside) = &error.inside {
+        tracing::warn!(status, inside, "bulk operation failed");
+    }
+    Outcome {
+        status,
+        location,
+        version: None,
+        error: Some(error.outside),
+    }
+}
