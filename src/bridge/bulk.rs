@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Bridge, Context, Error, Resource};
 use crate::scim::{
@@ -19,8 +20,12 @@ use crate::scim::{
 /// The most operations of one bulk request: what `ServiceProviderConfig` announces.
 pub const MAX_BULK_OPERATIONS: usize = 1000;
 
-/// What has not begun by then is left to the next request; below every gateway's limit.
+/// What has not begun by then is left to the next request.
 const BULK_TIME: Duration = Duration::from_secs(18);
+
+/// How long the last one may still take, so that there is an answer about the others before any
+/// gateway's limit.
+const LAST_TIME: Duration = Duration::from_secs(5);
 
 impl Bridge {
     /// `POST /Bulk`. One operation after another, as sent, except that what is referred to comes
@@ -39,15 +44,16 @@ impl Bridge {
             let Some(entry) = request.entries.get(index) else {
                 continue;
             };
-            let late = || match Instant::now() < deadline {
-                true => Ok(()),
-                false => Err(scim::Error::unavailable(
-                    "the bulk request ran out of time before this operation: send it again",
-                )),
-            };
-            let outcome = match ready.and_then(|()| late()) {
-                Ok(()) => self.carry_out(entry, &created, context).await,
-                Err(error) => failed(error.into(), None),
+            let operation = entry.operation.as_ref().ok();
+            let location = || operation.and_then(|operation| operation.location(&context.base));
+            let outcome = match ready {
+                Ok(()) if Instant::now() < deadline => {
+                    let outcome = self.carry_out(entry, &created, context);
+                    let outcome = timeout_at(deadline + LAST_TIME, outcome).await;
+                    outcome.unwrap_or_else(|_| failed(late(), location()))
+                }
+                Ok(()) => failed(late(), location()),
+                Err(error) => failed(error.into(), location()),
             };
             failures += usize::from(outcome.error.is_some());
             if let (Some(name), Some(location)) = (&entry.bulk_id, &outcome.location)
@@ -83,7 +89,7 @@ impl Bridge {
             lost |= id.is_none();
             id
         });
-        let location = existing(&operation, &context.base);
+        let location = operation.location(&context.base);
         if lost {
             let detail = "an operation that this one refers to was not done";
             return failed(scim::Error::conflict(detail).into(), location);
@@ -139,12 +145,9 @@ impl Bridge {
     }
 }
 
-/// Where the resource is that an operation changes.
-fn existing(operation: &Operation, base: &str) -> Option<String> {
-    let (Action::Put(id, _) | Action::Patch(id, _) | Action::Delete(id)) = &operation.action else {
-        return None;
-    };
-    Some(format!("{base}{}/{id}", operation.kind.schema().endpoint))
+fn late() -> Error {
+    let detail = "the bulk request ran out of time at this operation: send it again";
+    scim::Error::unavailable(detail).into()
 }
 
 fn failed(error: Error, location: Option<String>) -> Outcome {

@@ -4,7 +4,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderMap, HeaderValue,
-        header::{ACCEPT, CONTENT_TYPE},
+        header::{ACCEPT, CONTENT_TYPE, VARY},
     },
     middleware::Next,
     response::Response,
@@ -20,6 +20,7 @@ pub async fn suit(request: Request, next: Next) -> Response {
     if plain && headers.get(CONTENT_TYPE).is_some_and(is_scim) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
+    headers.append(VARY, HeaderValue::from_static("accept"));
     response
 }
 

@@ -272,6 +272,15 @@ impl Operation {
         })
     }
 
+    /// Where the resource is that the operation changes, if it is there already and known by id.
+    pub fn location(&self, base_url: &str) -> Option<String> {
+        let (Action::Put(id, _) | Action::Patch(id, _) | Action::Delete(id)) = &self.action else {
+            return None;
+        };
+        let endpoint = self.kind.schema().endpoint;
+        (!id.starts_with(REFERENCE)).then(|| format!("{base_url}{endpoint}/{id}"))
+    }
+
     /// Puts ids where other operations are referred to: as a whole value or path segment
     /// (`bulkId:x`), or as a quoted value in the path of a PATCH (`members[value eq "bulkId:x"]`).
     pub fn resolve(&mut self, id_of: &mut impl FnMut(&str) -> Option<String>) {
@@ -516,7 +525,12 @@ mod tests {
             kind: Kind::Group,
             version: None,
         };
+        assert_eq!(operation.location("https://b"), None);
         operation.resolve(&mut |name| Some(format!("<{name}>")));
+        assert_eq!(
+            operation.location("https://b").unwrap(),
+            "https://b/Groups/<g>"
+        );
         assert_eq!(
             operation.action,
             Action::Patch(
