@@ -218,8 +218,13 @@ async fn common_filters_are_one_look_up_whatever_the_size() {
     ] {
         assert_eq!(cost("/Groups", &filter).await, requests, "{filter}");
     }
+    // However many groups a person is in: who it is, which groups, and what they are.
     let of_ann = format!("members.value eq \"{ann}\"");
-    assert_eq!(bridge.find("/Groups", &of_ann).await.len(), 1);
+    assert_eq!(cost("/Groups", &of_ann).await, 3);
+    group(&bridge, "Sales", &[&ann]).await;
+    let before = world.requests();
+    assert_eq!(bridge.find("/Groups", &of_ann).await.len(), 2);
+    assert_eq!(world.requests() - before, 3);
     let in_finance = format!("groups.value eq \"{finance}\"");
     assert_eq!(bridge.find("/Users", &in_finance).await[0]["id"], *ann);
     assert!(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Known;
 use crate::{
-    account::{self, MAX_BATCH, Member, MemberId},
+    account::{self, MAX_BATCH, Member},
     bridge::{Bridge, Error, list::Search},
     scim::filter::Equality,
 };
@@ -24,6 +24,7 @@ impl Bridge {
             equality.value.as_str()
         };
         let person = value_of("members.value").or(value_of("members"));
+        let mut are_theirs = false;
         let ids: Vec<String> = if let Some(id) = value_of("id") {
             vec![id.to_owned()]
         } else if let Some(name) = value_of("displayName") {
@@ -36,18 +37,30 @@ impl Bridge {
             let id = self.store.managed_group_by_external_id(external_id).await?;
             id.into_iter().collect()
         } else if let Some(person) = person {
+            are_theirs = true;
             self.ids_of_groups_of(person).await?
         } else {
             self.ids_of_all().await?
         };
         // That one person is all that the filter has to see, unless it says more about members.
         let on_members = |equality: &&Equality| equality.path.attribute().name == "members";
-        let person = person.filter(|_| equalities.iter().filter(on_members).count() == 1);
+        let person = match person {
+            Some(person) if equalities.iter().filter(on_members).count() == 1 => {
+                Some(self.somebody(person).await?)
+            }
+            _ => None,
+        };
         for ids in ids.chunks(MAX_BATCH) {
             search.check_time()?;
             for known in self.known_groups(ids).await? {
-                let members = match person {
-                    Some(person) => self.as_member(&known, person).await?,
+                let members = match &person {
+                    Some(Some(person))
+                        if are_theirs
+                            || self.account.is_member(&known.group.id, &person.id).await? =>
+                    {
+                        vec![person.clone()]
+                    }
+                    Some(_) => Vec::new(),
                     None if search.needs("members") => {
                         search.check_time()?;
                         self.all_members(&known.group.id).await?
@@ -95,14 +108,10 @@ impl Bridge {
         }
     }
 
-    /// This person, if they belong to the group: all that a filter on one member has to see.
-    async fn as_member(&self, known: &Known, person: &str) -> Result<Vec<Member>, Error> {
-        let Ok(id) = person.parse::<MemberId>() else {
-            return Ok(Vec::new());
-        };
-        if !self.account.is_member(&known.group.id, &id).await? {
-            return Ok(Vec::new());
+    async fn somebody(&self, id: &str) -> Result<Option<Member>, Error> {
+        match id.parse() {
+            Ok(id) => Ok(self.account.member(&id).await?),
+            Err(account::NotAnId) => Ok(None),
         }
-        Ok(self.account.member(&id).await?.into_iter().collect())
     }
 }
