@@ -382,6 +382,14 @@ async fn azure_cli(path: Option<&str>, audience: &Audience) -> Result<Token, Err
     if let Some(path) = path {
         command.env("PATH", path);
     }
+    // The bridge's own secrets are none of its business.
+    let ours = |(name, _): &(std::ffi::OsString, _)| {
+        name.to_str()
+            .is_some_and(|name| name.starts_with("SCIM_BRIDGE_"))
+    };
+    for (name, _) in std::env::vars_os().filter(ours) {
+        command.env_remove(name);
+    }
     let output = tokio::time::timeout(CLI_LIMIT, command.output())
         .await
         .map_err(|_| Error::OutOfReach {
@@ -390,7 +398,7 @@ async fn azure_cli(path: Option<&str>, audience: &Audience) -> Result<Token, Err
         })?
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoIdentity,
-            _ => Error::Refused {
+            _ => Error::OutOfReach {
                 from,
                 reason: error.to_string(),
             },
@@ -399,7 +407,8 @@ async fn azure_cli(path: Option<&str>, audience: &Audience) -> Result<Token, Err
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().map(str::trim).find(|line| !line.is_empty());
-        return Err(Error::Refused {
+        // It does not tell a refusal from a network that is down.
+        return Err(Error::OutOfReach {
             from,
             reason: said.unwrap_or("run az login").chars().take(300).collect(),
         });

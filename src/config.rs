@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     bridge,
-    credentials::{Source, SweepKey},
+    credentials::{Secrets, Source},
     http,
 };
 
@@ -21,10 +21,8 @@ pub struct Config {
     pub door: http::Options,
     /// The bridge's rules.
     pub bridge: bridge::Settings,
-    /// Where the scimsession is kept.
-    pub credentials: Source,
-    /// What the sweep opens it with; without it the sweep waits for a provider's first request.
-    pub sweep_key: Option<SweepKey>,
+    /// Where the scimsession and the sweep key are.
+    pub secrets: Secrets,
     /// How often the local timer sweeps.
     pub sweep_interval: Duration,
     /// The state store's file.
@@ -80,7 +78,11 @@ const SCIMSESSION: Setting = setting(
 );
 const SWEEP_KEY: Setting = setting(
     "SCIM_BRIDGE_SWEEP_KEY",
-    "the sweep key (none: the sweep waits for a first request)",
+    "the sweep key, or where it is kept (none: the sweep waits for a first request)",
+);
+const REFRESH: Setting = setting(
+    "SCIM_BRIDGE_CREDENTIALS_REFRESH",
+    "seconds after which scimsession and sweep key are looked at again (60)",
 );
 const STATE: Setting = setting(
     "SCIM_BRIDGE_STATE",
@@ -92,7 +94,7 @@ const ROOTS: Setting = setting(
 );
 
 /// Every setting, for help texts.
-pub const SETTINGS: [Setting; 10] = [
+pub const SETTINGS: [Setting; 11] = [
     PORT,
     LISTEN,
     PUBLIC_URL,
@@ -101,6 +103,7 @@ pub const SETTINGS: [Setting; 10] = [
     DOMAINS,
     SCIMSESSION,
     SWEEP_KEY,
+    REFRESH,
     STATE,
     ROOTS,
 ];
@@ -117,11 +120,10 @@ impl Config {
         let seconds = |setting, default| -> Result<u32, Invalid> {
             Ok(parsed(setting, text(setting))?.unwrap_or(default))
         };
-        let path = |setting, default: &str| PathBuf::from(text(setting).unwrap_or(default.into()));
-        let interval = seconds(INTERVAL, 5)?;
-        if interval == 0 {
-            return Err(invalid(INTERVAL, "has to be at least 1"));
-        }
+        let some_seconds = |setting, default| match seconds(setting, default)? {
+            0 => Err(invalid(setting, "has to be at least 1")),
+            some => Ok(some),
+        };
         let public_url = text(PUBLIC_URL);
         if let Some(url) = &public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
@@ -143,11 +145,14 @@ impl Config {
                     .filter(|domain| !domain.is_empty())
                     .collect(),
             },
-            credentials: parsed(SCIMSESSION, text(SCIMSESSION))?
-                .unwrap_or_else(|| Source::File(".local/scimsession".into())),
-            sweep_key: parsed(SWEEP_KEY, text(SWEEP_KEY))?,
-            sweep_interval: Duration::from_secs(interval.into()),
-            state: path(STATE, ".local/state.db"),
+            secrets: Secrets {
+                scimsession: parsed(SCIMSESSION, text(SCIMSESSION))?
+                    .unwrap_or(Source::File(".local/scimsession".into())),
+                sweep_key: parsed(SWEEP_KEY, text(SWEEP_KEY))?,
+                refresh: time::Duration::seconds(some_seconds(REFRESH, 60)?.into()),
+            },
+            sweep_interval: Duration::from_secs(some_seconds(INTERVAL, 5)?.into()),
+            state: text(STATE).map_or(".local/state.db".into(), PathBuf::from),
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
     }
@@ -174,6 +179,7 @@ fn invalid(setting: Setting, problem: &str) -> Invalid {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::credentials::{SweepKey, SweepKeySource};
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, Invalid> {
         Config::read(|name| {
@@ -188,7 +194,8 @@ mod tests {
         assert_eq!(config.listen.to_string(), "127.0.0.1:3002");
         assert_eq!(config.bridge.confirmation_delay, time::Duration::minutes(5));
         assert!(config.bridge.allowed_domains.is_empty());
-        assert!(config.sweep_key.is_none());
+        assert!(config.secrets.sweep_key.is_none());
+        assert_eq!(config.secrets.refresh, time::Duration::MINUTE);
     }
 
     #[test]
@@ -203,6 +210,7 @@ mod tests {
             ("SCIM_BRIDGE_ALLOWED_DOMAINS", "A.example, @b.example,"),
             ("SCIM_BRIDGE_SCIMSESSION", "s"),
             ("SCIM_BRIDGE_SWEEP_KEY", &key.expose()),
+            ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "5"),
             ("SCIM_BRIDGE_STATE", "t"),
             ("SCIM_BRIDGE_ROOT_CERTIFICATES", "r"),
         ])
@@ -212,10 +220,19 @@ mod tests {
         assert!(config.bridge.confirmation_delay.is_zero());
         assert_eq!(config.sweep_interval.as_secs(), 7);
         assert_eq!(config.bridge.allowed_domains, ["a.example", "b.example"]);
-        assert_eq!(config.credentials, Source::File("s".into()));
-        assert!(config.sweep_key.is_some());
+        assert_eq!(config.secrets.scimsession, Source::File("s".into()));
+        let given = config.secrets.sweep_key;
+        assert!(matches!(given, Some(SweepKeySource::Given(_))));
+        assert_eq!(config.secrets.refresh, time::Duration::seconds(5));
         assert_eq!(config.state, PathBuf::from("t"));
         assert_eq!(config.root_certificates, Some("r".into()));
+    }
+
+    #[test]
+    fn the_sweep_key_may_be_kept_elsewhere() {
+        let config = read(&[("SCIM_BRIDGE_SWEEP_KEY", "./sweep-key")]).unwrap();
+        let kept = config.secrets.sweep_key;
+        assert!(matches!(kept, Some(SweepKeySource::Kept(Source::File(_)))));
     }
 
     #[test]
@@ -228,6 +245,7 @@ mod tests {
             ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "0"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_SWEEP_KEY", "scimsweep_secret"),
+            ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "0"),
         ] {
             let error = read(&[(name, value)]).err().unwrap();
             assert_eq!(error.name, name);

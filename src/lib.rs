@@ -15,16 +15,16 @@
 //!
 //! | floor | module | what lives there |
 //! | --- | --- | --- |
+//! | 0 | [`outbound`] | the one HTTP client that a process has |
+//! | 0 | `private_file` | files that only their owner may read |
 //! | 1 | [`scim`] | SCIM 2.0 as the RFCs say it: pure values and functions |
 //! | 1 | [`onepassword`] | the account service's protocol, both halves: pure too |
-//! | 1 | [`outbound`] | the one HTTP client that a process has |
 //! | 1 | `azure_identity` | tokens of Microsoft Entra ID for the process itself |
-//! | 1 | `private_file` | files that only their owner may read |
 //! | 2 | [`account`] | what the bridge asks of an account, and the connectors that answer |
 //! | 2 | [`credentials`] | bearer token, sweep key, the sealed `scimsession`; where they are kept |
 //! | 2 | [`state`] | what the bridge remembers between requests |
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
-//! | 4 | [`http`] | one router: authentication, SCIM routes, limits |
+//! | 4 | [`http`] | one router: authentication, SCIM routes, health, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
 //! | 5 | `cli` | the command line `scim-bridge` |
 //! | beside | `sandbox` | the account server for development |

@@ -6,27 +6,50 @@ use std::{
     path::Path,
 };
 
+use data_encoding::HEXLOWER;
+
 /// Writes a file whole or not at all, replacing what was there; only its owner reads it, from the
 /// moment it exists.
 ///
 /// # Errors
 /// What the system says.
 pub fn write(path: &Path, content: &str) -> io::Result<()> {
+    // A name of its own, so that writers do not meddle with each other's drafts.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    // A draft that an earlier try left behind may be readable by others.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    draft.push(format!(".{}.new", HEXLOWER.encode(&random)));
+    let written = write_new(draft.as_ref(), content).and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        // What matters is why it was not written.
+        let _ = fs::remove_file(&draft);
     }
+    written
+}
+
+fn write_new(draft: &Path, content: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
+    let mut file = options.open(draft)?;
     file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
+    file.sync_all()
+}
+
+/// Waits until nobody else changes files in this directory, and holds the others off until the
+/// lock is dropped. Where directories cannot be locked, nobody waits.
+///
+/// # Errors
+/// What the system says if the directory cannot be opened.
+#[cfg(feature = "local")]
+pub fn lock_dir(dir: &Path) -> io::Result<Option<fs::File>> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let lock = fs::File::open(dir)?;
+    lock.lock()?;
+    Ok(Some(lock))
 }
 
 /// Makes the file, if there is none, and lets only its owner read and write it; what is in it
@@ -59,7 +82,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret.json");
         for content in ["one", "two"] {
-            fs::write(dir.path().join("secret.json.new"), "left behind").unwrap();
             write(&path, content).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             let mode = fs::metadata(&path).unwrap().permissions().mode();

@@ -2,32 +2,55 @@
 //!
 //! Nothing is opened before a request or a sweep needs it, and what is opened is shared by all.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
-use tokio::sync::OnceCell;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
-    account::native::NativeAccount,
+    account::{self, native::NativeAccount},
     bridge::{Bridge, Settings, Sweep, SweepError},
     credentials::{
-        self, BearerToken, Credentials, Opener, ScimSession, Source, StoreError, Stores, SweepKey,
+        self, BearerToken, Credentials, Loaded, Opener, ScimSession, Secret, Secrets, StoreError,
+        Stores, SweepKey, SweepKeySource, Watched,
     },
-    http::{Gate, Refusal},
+    http::{
+        Admission, Gate, Refusal,
+        health::{Findings, Health, Standstill},
+    },
     state::StateStore,
 };
 
 /// A bridge that unlocks itself with the first secret it is given.
 pub struct Service {
-    source: Source,
-    stores: Stores,
+    scimsession: Watched<ScimSession>,
+    sweep_key: Option<HeldKey>,
     store: Arc<dyn StateStore>,
     client: reqwest::Client,
     settings: Settings,
-    sweep_key: Option<SweepKey>,
-    file: OnceCell<ScimSession>,
-    bridge: OnceCell<Bridge>,
+    unlocked: Mutex<Option<Unlocked>>,
+    checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
+}
+
+enum HeldKey {
+    Given(Arc<SweepKey>),
+    Watched(Box<Watched<SharedKey>>),
+}
+
+/// A sweep key that a task can go on using while a new one is read.
+struct SharedKey(Arc<SweepKey>);
+
+impl Secret for SharedKey {
+    fn read(text: &str) -> Result<Self, credentials::Error> {
+        SweepKey::read(text).map(|key| Self(Arc::new(key)))
+    }
+}
+
+/// The bridge, and what it was opened with.
+struct Unlocked {
+    bridge: Bridge,
+    file: Arc<Loaded<ScimSession>>,
+    digest: [u8; 32],
 }
 
 /// Why there was no sweep, or only half of one.
@@ -47,21 +70,28 @@ pub enum NoSweep {
 impl Service {
     /// Puts the parts together; opens none of them.
     pub fn new(
-        source: Source,
+        secrets: Secrets,
         store: Arc<dyn StateStore>,
         client: reqwest::Client,
         settings: Settings,
-        sweep_key: Option<SweepKey>,
     ) -> Self {
+        let stores = Arc::new(Stores::new(client.clone(), |name| std::env::var(name).ok()));
+        let watch = |source| Watched::new(source, Arc::clone(&stores), secrets.refresh);
+        let sweep_key = secrets.sweep_key.map(|key| match key {
+            SweepKeySource::Given(key) => HeldKey::Given(Arc::new(key)),
+            SweepKeySource::Kept(source) => {
+                let stores = Arc::clone(&stores);
+                HeldKey::Watched(Box::new(Watched::new(source, stores, secrets.refresh)))
+            }
+        });
         Self {
-            source,
-            stores: Stores::new(client.clone(), |name| std::env::var(name).ok()),
+            scimsession: watch(secrets.scimsession),
+            sweep_key,
             store,
             client,
             settings,
-            sweep_key,
-            file: OnceCell::new(),
-            bridge: OnceCell::new(),
+            unlocked: Mutex::default(),
+            checked: tokio::sync::Mutex::default(),
         }
     }
 
@@ -70,67 +100,191 @@ impl Service {
     /// # Errors
     /// If the bridge is locked, or account or store are out of reach.
     pub async fn sweep(&self, now: OffsetDateTime) -> Result<Sweep, NoSweep> {
-        let bridge = match &self.sweep_key {
-            Some(key) => self.unlock(key).await?,
-            None => self.bridge.get().ok_or(NoSweep::Locked)?,
-        };
-        Ok(bridge.sweep(now).await?)
+        Ok(self.unattended(now).await?.sweep(now).await?)
     }
 
     /// Signs out of the account, if anybody has signed in; for a process that stops.
     pub async fn sign_out(&self) {
-        if let Some(bridge) = self.bridge.get() {
+        let bridge = self.lock().take().map(|unlocked| unlocked.bridge);
+        if let Some(bridge) = bridge {
             bridge.sign_out().await;
         }
     }
 
-    async fn load(&self) -> Result<ScimSession, credentials::Error> {
-        ScimSession::parse(&self.stores.read(&self.source).await?.text)
+    /// The bridge without a request: by the sweep key or, in strict mode, as a request left it.
+    async fn unattended(&self, now: OffsetDateTime) -> Result<Bridge, NoSweep> {
+        let key = match &self.sweep_key {
+            Some(HeldKey::Given(key)) => Arc::clone(key),
+            Some(HeldKey::Watched(watched)) => Arc::clone(&watched.get(now).await?.value.0),
+            None => {
+                // What opened it may have been taken away in the meantime.
+                let file = self.scimsession.get(now).await?;
+                let unlocked = self.lock();
+                let current = unlocked
+                    .as_ref()
+                    .filter(|open| open.file.version == file.version);
+                return Ok(current.ok_or(NoSweep::Locked)?.bridge.clone());
+            }
+        };
+        match self.unlock(&*key, now).await? {
+            Some(bridge) => Ok(bridge),
+            None => Err(NoSweep::Locked),
+        }
     }
 
-    /// The bridge, if the secret opens the scimsession. The secret is checked every time, the
-    /// credentials are opened once.
-    async fn unlock<O: Opener>(&self, secret: &O) -> Result<&Bridge, credentials::Error> {
-        let now = OffsetDateTime::now_utc();
-        let file = self.file.get_or_try_init(|| self.load()).await?;
-        file.check(secret, now)?;
-        self.bridge
-            .get_or_try_init(|| async {
-                let account = match Credentials::open(file, secret, now)? {
+    /// The bridge that this secret opens; `None` if it is a monitor's.
+    ///
+    /// The secret and the seal are checked every time; the credentials are opened once for every
+    /// version of the file, and only if they are others does the bridge sign in anew.
+    async fn unlock(
+        &self,
+        secret: &dyn Opener,
+        now: OffsetDateTime,
+    ) -> Result<Option<Bridge>, credentials::Error> {
+        loop {
+            let file = self.scimsession.get(now).await?;
+            match self.unlock_with(&file, secret, now) {
+                // Whoever put that there: the version before it may be good.
+                Err(credentials::Error::Damaged) => self.scimsession.reject(&file.version),
+                done => return done,
+            }
+        }
+    }
+
+    fn unlock_with(
+        &self,
+        file: &Arc<Loaded<ScimSession>>,
+        secret: &dyn Opener,
+        now: OffsetDateTime,
+    ) -> Result<Option<Bridge>, credentials::Error> {
+        let recipient = file.value.recipient(secret, now)?;
+        match recipient.access.opens_credentials() {
+            true => self.open(file, secret, now).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn open(
+        &self,
+        file: &Arc<Loaded<ScimSession>>,
+        secret: &dyn Opener,
+        now: OffsetDateTime,
+    ) -> Result<Bridge, credentials::Error> {
+        let known = |open: &Unlocked| open.file.version == file.version;
+        if let Some(open) = self.lock().as_ref().filter(|open| known(open)) {
+            return Ok(open.bridge.clone());
+        }
+        let credentials = Credentials::open(&file.value, secret, now)?;
+        let digest = credentials.digest()?;
+        let mut unlocked = self.lock();
+        let bridge = match unlocked.as_ref() {
+            Some(open) if open.digest == digest => open.bridge.clone(),
+            _ => {
+                let account = match credentials {
                     Credentials::Native(native) => NativeAccount::new(native, self.client.clone()),
                 };
                 let store = Arc::clone(&self.store);
-                Ok(Bridge::new(Arc::new(account), store, self.settings.clone()))
-            })
-            .await
+                Bridge::new(Arc::new(account), store, self.settings.clone())
+            }
+        };
+        // A request that was slow must not bring an older file back.
+        if unlocked
+            .as_ref()
+            .is_none_or(|open| open.file.number <= file.number)
+        {
+            *unlocked = Some(Unlocked {
+                bridge: bridge.clone(),
+                file: Arc::clone(file),
+                digest,
+            });
+        }
+        Ok(bridge)
+    }
+
+    /// Whether the account lets the bridge in. An answer holds for half a minute: a monitor that
+    /// asks often must not wear the account's patience out.
+    async fn check(&self, bridge: &Bridge, now: OffsetDateTime) -> Result<(), account::Error> {
+        const HOLDS: Duration = Duration::seconds(30);
+        let mut checked = self.checked.lock().await;
+        if let Some((at, answer)) = &*checked
+            && *at <= now
+            && now < *at + HOLDS
+        {
+            return answer.clone();
+        }
+        let answer = bridge.check().await;
+        *checked = Some((now, answer.clone()));
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Unlocked>> {
+        self.unlocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Gate for Service {
-    async fn admit(&self, token: &str) -> Result<Bridge, Refusal> {
+    async fn admit(&self, token: &str) -> Result<Admission, Refusal> {
         use credentials::Error as E;
         let token: BearerToken = token.parse().map_err(|_| Refusal::Unauthorized)?;
-        match self.unlock(&token).await {
-            Ok(bridge) => Ok(bridge.clone()),
+        let now = OffsetDateTime::now_utc();
+        match self.unlock(&token, now).await {
+            Ok(Some(bridge)) => Ok(Admission::Provider(bridge)),
+            Ok(None) => Ok(Admission::Monitor),
             Err(E::NotARecipient | E::Expired) => Err(Refusal::Unauthorized),
             // The reason is for our log: whoever asks has not shown yet who they are.
             Err(error) => {
                 tracing::warn!(%error, "the credentials cannot be opened");
-                Err(Refusal::NotReady(match error {
-                    E::Store(StoreError::Missing { .. }) => {
-                        "no credentials are installed: an administrator has to install the \
-                         scimsession"
-                    }
-                    E::Store(StoreError::Unreachable { .. }) => {
-                        "the place that keeps the credentials is out of reach: try again later"
-                    }
-                    _ => {
-                        "the installed credentials cannot be read: an administrator has to \
-                         install the scimsession again; the bridge's log says more"
-                    }
-                }))
+                Err(Refusal::NotReady(remedy(&error)))
             }
+        }
+    }
+
+    async fn health(&self) -> Health {
+        let now = OffsetDateTime::now_utc();
+        let unattended = self.unattended(now).await;
+        let standstill = unattended.as_ref().err().map(|error| Standstill {
+            locked: matches!(error, NoSweep::Locked),
+            reason: error.to_string(),
+        });
+        // Whoever unlocked it, the bridge that requests go through is the one to look at.
+        let current = self.lock().as_ref().map(|open| open.bridge.clone());
+        let account = match unattended.ok().or(current) {
+            Some(bridge) => Some(self.check(&bridge, now).await),
+            None => None,
+        };
+        let (file, problem) = self.scimsession.last();
+        Health::new(Findings {
+            place: self.scimsession.source().to_string(),
+            file: file.as_deref(),
+            problem: problem
+                .as_ref()
+                .map(|error| (error.to_string(), remedy(error))),
+            standstill,
+            account,
+            now,
+        })
+    }
+}
+
+/// What an administrator has to do so that the credentials can be opened.
+fn remedy(error: &credentials::Error) -> &'static str {
+    match error {
+        credentials::Error::Store(StoreError::Missing { .. }) => {
+            "no credentials are installed: an administrator has to install the scimsession \
+             (scim-bridge setup, then scim-bridge credentials push)"
+        }
+        credentials::Error::Store(StoreError::Denied { .. }) => {
+            "the bridge may not read its credentials: an administrator has to let it read the \
+             secret that holds the scimsession"
+        }
+        credentials::Error::Store(StoreError::Unreachable { .. }) => {
+            "the place that keeps the bridge's credentials cannot be reached at the moment: try \
+             again later"
+        }
+        _ => {
+            "the installed credentials cannot be read: an administrator has to install the \
+             scimsession again; the bridge's log says more"
         }
     }
 }

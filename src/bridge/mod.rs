@@ -11,7 +11,7 @@ use serde_json::Value;
 use time::Duration;
 
 use crate::{
-    account::Account,
+    account::{self, Account},
     scim::{
         list::ListQuery,
         meta::Meta,
@@ -80,6 +80,14 @@ impl Bridge {
             store,
             settings: Arc::new(settings),
         }
+    }
+
+    /// Whether the account lets the bridge in, at the cost of one request.
+    ///
+    /// # Errors
+    /// Why not, for an administrator.
+    pub async fn check(&self) -> Result<(), account::Error> {
+        self.account.identity().await.map(drop)
     }
 
     /// Signs out of the account; for a process that stops.

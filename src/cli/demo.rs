@@ -10,9 +10,9 @@ use super::{
     files::{self, Layout},
 };
 use crate::{
-    credentials::{BearerToken, Credentials, ScimSession, SweepKey},
+    credentials::{BearerToken, Credentials, Holder, NewRecipient, ScimSession, SweepKey},
     onepassword::secret_text::SecretText,
-    sandbox::{self, NewAccount, NewPerson, Sandbox, person::Kit},
+    sandbox::{self, Login, NewAccount, NewPerson, Sandbox, person::Kit},
 };
 
 const PORT: u16 = 3003;
@@ -26,19 +26,24 @@ pub struct Account {
 }
 
 impl Account {
-    /// Opens the account of this directory, and makes one if there is none.
-    pub async fn open(layout: &Layout<'_>, port: Option<u16>) -> Result<Self, Failure> {
+    /// Opens the account of this directory, and makes one if there is none: with a Provision
+    /// Manager and what a bridge needs to be it, or with nobody but its owner.
+    pub async fn open(
+        layout: &Layout<'_>,
+        port: Option<u16>,
+        owner_only: bool,
+    ) -> Result<Self, Failure> {
         files::make_private_dir(layout.0)?;
         let sandbox = Sandbox::open(&layout.account(), sandbox::Options::default())?;
         let address = address(layout, port)?;
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            Failure(format!(
+            Failure::failed(format!(
                 "the account server cannot listen on {address}: {error}; choose another port \
                  with --sandbox-port, in a new --dir"
             ))
         })?;
         if !sandbox.has_account()? {
-            make(layout, &sandbox, format!("http://{address}")).await?;
+            make(layout, &sandbox, format!("http://{address}"), owner_only).await?;
         }
         Ok(Self {
             sandbox,
@@ -64,9 +69,9 @@ fn address(layout: &Layout<'_>, port: Option<u16>) -> Result<SocketAddr, Failure
     let known: SocketAddr = address
         .strip_prefix("http://")
         .and_then(|address| address.parse().ok())
-        .ok_or_else(|| Failure(format!("{address} is not an account on this machine")))?;
+        .ok_or_else(|| Failure::failed(format!("{address} is not an account on this machine")))?;
     if port.is_some_and(|port| port != known.port()) {
-        return Err(Failure(format!(
+        return Err(Failure::failed(format!(
             "the account in {} was made at {address}: leave the port out, or start with an empty \
              directory",
             layout.0.display()
@@ -76,7 +81,12 @@ fn address(layout: &Layout<'_>, port: Option<u16>) -> Result<SocketAddr, Failure
 }
 
 /// Makes the demo account, and writes what opens it.
-async fn make(layout: &Layout<'_>, sandbox: &Sandbox, origin: String) -> Result<(), Failure> {
+async fn make(
+    layout: &Layout<'_>,
+    sandbox: &Sandbox,
+    origin: String,
+    owner_only: bool,
+) -> Result<(), Failure> {
     let new = NewAccount {
         name: "Demo".to_owned(),
         domains: Vec::new(),
@@ -86,24 +96,35 @@ async fn make(layout: &Layout<'_>, sandbox: &Sandbox, origin: String) -> Result<
         },
         sign_in_address: origin,
     };
+    let keep = |owner: Login| {
+        layout.keep_kit(&Kit {
+            email: owner.email,
+            secret_key: owner.secret_key,
+            password: owner.password,
+        })
+    };
+    let maker = sandbox.clone();
+    if owner_only {
+        keep(tokio::task::spawn_blocking(move || maker.create_account(&new)).await??)?;
+        return Ok(());
+    }
     let manager = NewPerson {
         email: "provision-manager@example.com".to_owned(),
         password: SecretText::new(files::password()?.to_string()),
     };
-    let maker = sandbox.clone();
     let account =
         tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager)).await??;
     let credentials = Credentials::Native(account.credentials);
     let now = OffsetDateTime::now_utc();
     let (token, key) = (BearerToken::generate()?, SweepKey::generate()?);
-    let file = credentials
-        .seal((&token, "first token"), now)?
-        .with_recipient(&token, (&key, "sweep"), None, now)?;
-    layout.keep_kit(&Kit {
-        email: account.owner.email,
-        secret_key: account.owner.secret_key,
-        password: account.owner.password,
-    })?;
+    let file = credentials.seal(
+        &[
+            NewRecipient::lasting(Holder::Provider(&token), "first token"),
+            NewRecipient::lasting(Holder::Sweep(&key), "sweep"),
+        ],
+        now,
+    )?;
+    keep(account.owner)?;
     files::write_private(&layout.sweep_key(), &key.expose())?;
     files::write_private(&layout.bearer_token(), &token.expose())?;
     // Last: with it the directory is complete.

@@ -10,7 +10,7 @@ use crate::config::Config;
 /// Runs account server and bridge until the process is told to stop.
 pub async fn run(dir: &Path, port: Option<u16>, flags: &Flags) -> Result<(), Failure> {
     let layout = Layout(dir);
-    let account = demo::Account::open(&layout, port).await?;
+    let account = demo::Account::open(&layout, port, false).await?;
     let config = config(&layout, flags)?;
     let listener = serve::listen(&config).await?;
     Instructions {
@@ -39,7 +39,7 @@ fn config(layout: &Layout<'_>, flags: &Flags) -> Result<Config, Failure> {
 
 fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure(format!(
+        Failure::failed(format!(
             "{}: {error}; the account was only half made: remove its directory and start again",
             path.display()
         ))

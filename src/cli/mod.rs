@@ -1,10 +1,20 @@
-//! The command line: `scim-bridge serve`, `dev` and `sandbox`.
+//! The command line.
 
-use std::{collections::HashMap, fmt, path::PathBuf, process::ExitCode};
+use std::{
+    collections::HashMap,
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Invalid, SETTINGS};
+use crate::{
+    account,
+    config::{Config, Invalid, SETTINGS},
+    credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
+    outbound,
+};
 
 mod demo;
 mod dev;
@@ -15,13 +25,14 @@ mod serve;
 
 /// SCIM 2.0 on one side, a 1Password account on the other.
 #[derive(Parser)]
-#[command(name = "scim-bridge", version, after_help = settings_help())]
+#[command(name = "scim-bridge", version, after_help = format!("{STATUSES}\n\n{}", settings_help()))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
     /// Run the bridge alone, with credentials and settings that exist.
     #[command(after_help = settings_help())]
@@ -76,19 +87,103 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-/// What ends the program early: one sentence for the person at the terminal.
-struct Failure(String);
+/// What ends the program early: one sentence for the person at the terminal, and a status for
+/// scripts.
+struct Failure {
+    reason: String,
+    status: Status,
+}
 
-impl<E: fmt::Display> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
+/// The program's exit statuses besides 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// None of the others.
+    Failed = 1,
+    /// Wrong usage; the command line's own too.
+    Usage = 2,
+    /// A secret opens nothing, or somebody refuses it.
+    Refused = 3,
+    /// What it is about does not exist.
+    Missing = 4,
+    /// Out of reach at the moment: try again.
+    Unreachable = 5,
+}
+
+/// What secrets begin with.
+const SECRET_PREFIXES: [&str; 2] = [BearerToken::PREFIX, SweepKey::PREFIX];
+
+const STATUSES: &str = "\
+Exit status:
+  0  done
+  1  failed; the reason is on standard error
+  2  wrong usage
+  3  a token, key or password is mistyped, unknown, expired or refused
+  4  the scimsession, token or account asked for does not exist
+  5  out of reach at the moment: try again";
+
+impl Failure {
+    fn usage(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            status: Status::Usage,
+        }
+    }
+
+    fn failed(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            status: Status::Failed,
+        }
     }
 }
 
-/// Runs the command line. Exit status 0: done; 1: failed, with the reason on standard error;
-/// 2: wrong usage.
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            status: status(&error),
+            reason: error.to_string(),
+        }
+    }
+}
+
+fn status(error: &(dyn Error + 'static)) -> Status {
+    if let Some(error) = error.downcast_ref::<NotOpened>() {
+        return match error {
+            NotOpened::NotARecipient
+            | NotOpened::Expired
+            | NotOpened::OutOfScope
+            | NotOpened::Mistyped(_) => Status::Refused,
+            NotOpened::Store(error) => status(error),
+            _ => Status::Failed,
+        };
+    }
+    if error.is::<NoSweepKey>() {
+        return Status::Refused;
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return match error {
+            StoreError::Missing { .. } => Status::Missing,
+            StoreError::Denied { .. } => Status::Refused,
+            StoreError::Unreachable { .. } => Status::Unreachable,
+            StoreError::Unusable { .. } => Status::Failed,
+        };
+    }
+    match error.downcast_ref::<account::Error>() {
+        Some(account::Error::CredentialsRefused(_)) => Status::Refused,
+        Some(account::Error::NotFound(_)) => Status::Missing,
+        Some(account::Error::Unavailable { .. } | account::Error::Busy { .. }) => {
+            Status::Unreachable
+        }
+        _ => Status::Failed,
+    }
+}
+
+/// Runs the command line; the exit statuses are [`Status`].
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -114,10 +209,23 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Says how the program is used. What was given is repeated, unless it may be a secret.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    if SECRET_PREFIXES.iter().any(|prefix| text.contains(prefix)) {
+        return fail(&Failure::usage(
+            "an argument is a secret itself: secrets belong in no argument; see --help",
+        ));
+    }
+    // Nothing is to be done about a terminal that is gone.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Status::Usage as u8))
+}
+
 #[allow(clippy::print_stderr)]
-fn fail(Failure(reason): &Failure) -> ExitCode {
+fn fail(Failure { reason, status }: &Failure) -> ExitCode {
     eprintln!("scim-bridge: {reason}");
-    ExitCode::FAILURE
+    ExitCode::from(*status as u8)
 }
 
 /// Log lines go to standard error; `SCIM_BRIDGE_LOG` chooses which (`debug`, or a filter such as
@@ -133,6 +241,30 @@ fn start_log() {
     } else {
         log.with_ansi(false).init();
     }
+}
+
+/// The HTTP client of a command.
+fn client() -> Result<reqwest::Client, Failure> {
+    let roots = environment("SCIM_BRIDGE_ROOT_CERTIFICATES").map(PathBuf::from);
+    client_trusting(roots.as_deref())
+}
+
+/// The HTTP client, with further certificate authorities to trust.
+fn client_trusting(roots: Option<&Path>) -> Result<reqwest::Client, Failure> {
+    let pem = roots.map(|path| {
+        std::fs::read_to_string(path).map_err(|error| {
+            Failure::failed(format!(
+                "SCIM_BRIDGE_ROOT_CERTIFICATES {}: {error}",
+                path.display()
+            ))
+        })
+    });
+    Ok(outbound::client(pem.transpose()?.as_deref())?)
+}
+
+/// The places that keep secrets, as this person or machine may use them.
+fn stores() -> Result<Stores, Failure> {
+    Ok(Stores::new(client()?, environment))
 }
 
 fn settings_help() -> String {

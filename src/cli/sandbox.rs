@@ -29,6 +29,9 @@ pub enum Command {
         dir: PathBuf,
         #[command(flatten)]
         port: Port,
+        /// Make an account with nobody in it but its owner: a place to try `scim-bridge setup` in.
+        #[arg(long)]
+        owner_only: bool,
     },
     /// Accept the invitation of somebody: make their Secret Key, their keys, and sign them up.
     ///
@@ -65,8 +68,12 @@ pub struct Person {
 pub async fn run(command: Command) -> Result<(), Failure> {
     let client = outbound::client(None)?;
     match command {
-        Command::Serve { dir, port } => {
-            let account = demo::Account::open(&Layout(&dir), port.sandbox_port).await?;
+        Command::Serve {
+            dir,
+            port,
+            owner_only,
+        } => {
+            let account = demo::Account::open(&Layout(&dir), port.sandbox_port, owner_only).await?;
             print(&format!(
                 "The account server listens on http://{0}; its mailbox is http://{0}/sandbox/.",
                 account.address
@@ -111,7 +118,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
 fn origin(dir: &Path) -> Result<String, Failure> {
     let path = Layout(dir).scimsession();
     let file = std::fs::read_to_string(&path).map_err(|error| {
-        Failure(format!(
+        Failure::failed(format!(
             "{}: {error}; is this the directory of `scim-bridge dev`?",
             path.display()
         ))
@@ -122,7 +129,7 @@ fn origin(dir: &Path) -> Result<String, Failure> {
 fn kit(dir: &Path, email: &str) -> Result<Kit, Failure> {
     let path = Layout(dir).kit(email);
     let json = std::fs::read_to_string(&path).map_err(|error| {
-        Failure(format!(
+        Failure::failed(format!(
             "{}: {error}; whoever signed up in the browser can save their kit there",
             path.display()
         ))

@@ -6,10 +6,10 @@ use axum::{ServiceExt, extract::Request};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
-use super::{Failure, Flags};
+use super::{Failure, Flags, client_trusting};
 use crate::{
     config::Config,
-    http, outbound,
+    http,
     service::{NoSweep, Service},
     state::sqlite::SqliteStore,
 };
@@ -26,7 +26,7 @@ pub async fn run(flags: &Flags) -> Result<(), Failure> {
 pub async fn listen(config: &Config) -> Result<TcpListener, Failure> {
     let address = config.listen;
     TcpListener::bind(address).await.map_err(|error| {
-        Failure(format!(
+        Failure::failed(format!(
             "cannot listen on {address}: {error}; choose another port with SCIM_BRIDGE_PORT"
         ))
     })
@@ -34,23 +34,14 @@ pub async fn listen(config: &Config) -> Result<TcpListener, Failure> {
 
 /// Serves on this listener; the timer runs beside it.
 pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure> {
-    let store = SqliteStore::open(&config.state)
-        .map_err(|error| Failure(format!("state store {}: {error}", config.state.display())))?;
-    let roots = match &config.root_certificates {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure(format!(
-                "SCIM_BRIDGE_ROOT_CERTIFICATES {}: {error}",
-                path.display()
-            ))
-        })?),
-        None => None,
-    };
+    let store = SqliteStore::open(&config.state).map_err(|error| {
+        Failure::failed(format!("state store {}: {error}", config.state.display()))
+    })?;
     let service = Arc::new(Service::new(
-        config.credentials,
+        config.secrets,
         Arc::new(store),
-        outbound::client(roots.as_deref())?,
+        client_trusting(config.root_certificates.as_deref())?,
         config.bridge,
-        config.sweep_key,
     ));
     let timer = tokio::spawn(sweep_forever(Arc::clone(&service), config.sweep_interval));
     let gate: Arc<dyn http::Gate> = Arc::<Service>::clone(&service);

@@ -6,6 +6,7 @@
 //! provider's request.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -13,15 +14,19 @@ use crate::onepassword::sign_in_credentials::SignInCredentials;
 
 mod scimsession;
 mod secret;
+mod secrets;
 mod source;
+mod watched;
 
-pub use scimsession::{Recipient, RecipientKind, ScimSession};
+pub use scimsession::{Access, Holder, NewRecipient, Recipient, ScimSession, Scope};
 pub use secret::{BearerToken, Mistyped, SweepKey};
+pub use secrets::{NoSweepKey, Secrets, SweepKeySource};
 #[cfg(feature = "aws")]
 pub use source::SecretArn;
 #[cfg(feature = "azure")]
 pub use source::SecretUrl;
 pub use source::{NotASource, Source, StoreError, Stored, Stores};
+pub use watched::{Loaded, Secret, Watched};
 
 /// What a `scimsession` holds, by the connector that needs it.
 #[derive(Serialize, Deserialize)]
@@ -32,43 +37,59 @@ pub enum Credentials {
 }
 
 /// A secret that a `scimsession` can be opened with.
-pub trait Opener {
-    /// Which recipients it may be.
-    const KIND: RecipientKind;
+pub trait Opener: Send + Sync {
+    /// What sort of secret it is.
+    fn kind(&self) -> SecretKind;
 
     /// Its 256 bits.
     fn secret(&self) -> &[u8; 32];
 }
 
+/// What sort of secret somebody holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Sent with every request.
+    Bearer,
+    /// The scheduled sweep's own.
+    Sweep,
+}
+
 impl Credentials {
-    /// Seals these credentials for a first recipient.
+    /// Seals these credentials for their first recipients.
     ///
     /// # Errors
-    /// Only if the system has no random numbers.
-    pub fn seal<O: Opener>(
+    /// [`Error::Label`], or that the system has no random numbers.
+    pub fn seal(
         &self,
-        recipient: (&O, &str),
+        recipients: &[NewRecipient<'_>],
         now: OffsetDateTime,
     ) -> Result<ScimSession, Error> {
         let (address, device) = match self {
             Self::Native(native) => (&native.sign_in_address, &native.device_uuid),
         };
         let plaintext = self.to_plaintext()?;
-        ScimSession::seal(address, device, &plaintext, recipient, now)
+        ScimSession::seal(address, device, &plaintext, recipients, now)
     }
 
     /// Opens a file with one of its recipients' secrets.
     ///
     /// # Errors
     /// [`Error::NotARecipient`] if the secret is none of the file's, [`Error::Expired`] if it was
-    /// once, [`Error::Damaged`] if any part of the file is not as it was sealed.
-    pub fn open<O: Opener>(
+    /// once, [`Error::OutOfScope`] if it is a monitor's, [`Error::Damaged`] if any part of the file
+    /// is not as it was sealed.
+    pub fn open(
         file: &ScimSession,
-        secret: &O,
+        secret: &dyn Opener,
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
         let plaintext = file.open(secret, now)?;
         serde_json::from_slice(&plaintext).map_err(|_| Error::Damaged)
+    }
+
+    /// Names what is inside, so that two files with the same credentials can be told from two with
+    /// others. As secret as the credentials are guessable: not at all.
+    pub fn digest(&self) -> Result<[u8; 32], Error> {
+        Ok(Sha256::digest(self.to_plaintext()?.as_slice()).into())
     }
 
     fn to_plaintext(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -88,13 +109,25 @@ pub enum Error {
     /// The secret's time is over.
     #[error("the token has expired: issue a new one")]
     Expired,
+    /// The secret is a monitor's, and the credentials are not for it.
+    #[error("this token is for monitoring only: it opens no credentials")]
+    OutOfScope,
+    /// Without this recipient nobody could open the file.
+    #[error("nobody would be left who can open the scimsession: add another token first")]
+    LastRecipient,
+    /// What people call a recipient has to fit a line.
+    #[error("a label has 1 to 64 characters and no line breaks")]
+    Label,
     /// Something in the file is not as it was sealed.
     #[error("the scimsession is damaged or was changed: install it again, or run the set-up")]
     Damaged,
     /// The text is no scimsession at all.
     #[error("not a scimsession: {0}")]
     NotAScimSession(String),
-    /// The place that keeps the file does not give it.
+    /// The text is no secret of ours.
+    #[error(transparent)]
+    Mistyped(#[from] Mistyped),
+    /// The place that keeps it gave nothing.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The system gave no random numbers.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Error, Opener, RecipientKind};
+use super::{Error, Opener, SecretKind};
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const SECRET_DIGITS: usize = 43;
@@ -61,7 +61,9 @@ macro_rules! secret {
         }
 
         impl Opener for $name {
-            const KIND: RecipientKind = $kind;
+            fn kind(&self) -> SecretKind {
+                $kind
+            }
 
             fn secret(&self) -> &[u8; 32] {
                 &self.0
@@ -72,11 +74,11 @@ macro_rules! secret {
 
 secret! {
     /// What a provider sends with every request (RFC 6750).
-    BearerToken, RecipientKind::Bearer, "scimbridge_"
+    BearerToken, SecretKind::Bearer, "scimbridge_"
 }
 secret! {
     /// What the scheduled sweep opens the credentials with.
-    SweepKey, RecipientKind::Sweep, "scimsweep_"
+    SweepKey, SecretKind::Sweep, "scimsweep_"
 }
 
 fn to_text(prefix: &str, secret: &[u8; 32]) -> Zeroizing<String> {

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Gate, Refusal, cursor::Cursors};
+use super::{Admission, Gate, HEALTH, METRICS, Refusal, cursor::Cursors};
 use crate::{bridge, scim};
 
 /// Lets a request on, with its bridge, if it brings a token that opens one.
@@ -25,12 +25,19 @@ pub async fn admit(
         return unauthorized("this request carries no bearer token");
     };
     match gate.admit(token).await {
-        Ok(bridge) => {
+        Ok(Admission::Provider(bridge)) => {
             let cursors = Cursors::of(token);
             request.extensions_mut().insert(cursors);
             request.extensions_mut().insert(bridge);
             next.run(request).await
         }
+        Ok(Admission::Monitor) if [HEALTH, METRICS].contains(&request.uri().path()) => {
+            next.run(request).await
+        }
+        Ok(Admission::Monitor) => scim::Error::forbidden(
+            "this token is for monitoring only: it opens /health and /metrics",
+        )
+        .into_response(),
         Err(Refusal::Unauthorized) => unauthorized("the bearer token is not valid"),
         Err(Refusal::NotReady(detail)) => {
             bridge::Error::unavailable(detail, "not ready").into_response()

@@ -21,6 +21,7 @@ use tower_http::{
     decompression::RequestDecompressionLayer,
 };
 
+use self::health::Health;
 use crate::{bridge::Bridge, scim};
 
 mod admission;
@@ -33,6 +34,7 @@ mod cursor;
 mod discovery;
 mod groups;
 mod guard;
+pub mod health;
 mod id;
 mod lists;
 mod media;
@@ -41,8 +43,19 @@ mod users;
 /// Who lets requests in, and to which bridge.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    /// The bridge that this bearer token opens.
-    async fn admit(&self, token: &str) -> Result<Bridge, Refusal>;
+    /// What this bearer token lets its holder do.
+    async fn admit(&self, token: &str) -> Result<Admission, Refusal>;
+
+    /// How the bridge is doing.
+    async fn health(&self) -> Health;
+}
+
+/// What a token is good for.
+pub enum Admission {
+    /// Provisioning through this bridge.
+    Provider(Bridge),
+    /// Asking for the bridge's health, and nothing else.
+    Monitor,
 }
 
 /// Why a request is not let in.
@@ -80,6 +93,9 @@ pub type Service = tower::util::BoxCloneSyncService<
     std::convert::Infallible,
 >;
 
+/// The paths that a monitor's token opens.
+const HEALTH: &str = "/health";
+const METRICS: &str = "/metrics";
 /// Answers up to this many bytes are not worth packing.
 const SMALL: u64 = 1024;
 
@@ -112,10 +128,16 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .route("/.search", post(lists::search_all))
         .route("/Users/.search", post(lists::search_users))
         .route("/Groups/.search", post(lists::search_groups))
+        .route(HEALTH, get(health::health))
+        .route(METRICS, get(health::metrics))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(middleware::from_fn_with_state(gate, admission::admit));
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&gate),
+            admission::admit,
+        ))
+        .with_state(gate);
     let router = Router::new()
         .route("/ping", get(|| async { "pong" }))
         .method_not_allowed_fallback(wrong_method)

@@ -11,4 +11,5 @@ mod lists;
 mod media;
 mod okta;
 mod paths;
+mod secrets;
 mod support;

@@ -20,7 +20,7 @@ use axum::{
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use scim_bridge::{
     account::native::NativeAccount,
-    credentials::{BearerToken, Credentials, SweepKey},
+    credentials::{BearerToken, Credentials, Holder, NewRecipient, SweepKey},
     onepassword::{secret_text::SecretText, sign_in_credentials::SignInCredentials},
     outbound,
     sandbox::{
@@ -32,6 +32,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use super::secrets;
+
 /// An account with its Provision Manager's credentials sealed in a directory of its own.
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -39,16 +41,71 @@ pub struct World {
     pub client: reqwest::Client,
     pub sandbox: Sandbox,
     pub owner: Kit,
-    credentials: SignInCredentials,
+    pub sweep_key: String,
+    manager: Option<Kit>,
+    credentials: Option<SignInCredentials>,
     requests: Arc<AtomicUsize>,
+    sign_ins: Arc<AtomicUsize>,
     losing: Arc<Mutex<Option<&'static str>>>,
-    sweep_key: String,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
 }
 
 impl World {
+    /// An account with a Provision Manager, and a scimsession for it.
     pub async fn new() -> Self {
+        let (mut world, listener) = Self::found().await;
+        let manager = NewPerson {
+            email: "bridge@example.com".to_owned(),
+            password: password(),
+        };
+        let (maker, new) = (world.sandbox.clone(), world.account());
+        let account =
+            tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager).unwrap());
+        let account = account.await.unwrap();
+        world.owner = kit(account.owner);
+        world.manager = Some(kit(account.provision_manager));
+        let (token, key) = (
+            BearerToken::generate().unwrap(),
+            SweepKey::generate().unwrap(),
+        );
+        world.token = token.expose().to_string();
+        world.sweep_key = key.expose().to_string();
+        for secret in [&world.token, &world.sweep_key] {
+            secrets::remember(secret);
+        }
+        let credentials = serde_json::to_value(&account.credentials).unwrap();
+        for secret in [&credentials["srpX"], &credentials["muk"]["k"]] {
+            secrets::remember(secret.as_str().unwrap());
+        }
+        let recipients = [
+            NewRecipient::lasting(Holder::Provider(&token), "test"),
+            NewRecipient::lasting(Holder::Sweep(&key), "sweep"),
+        ];
+        let file = Credentials::Native(account.credentials.clone())
+            .seal(&recipients, OffsetDateTime::now_utc())
+            .unwrap();
+        std::fs::write(
+            world.dir.path().join("scimsession"),
+            file.to_json().unwrap(),
+        )
+        .unwrap();
+        world.credentials = Some(account.credentials);
+        world.serve(listener);
+        world
+    }
+
+    /// An account with nobody in it but its owner.
+    pub async fn with_owner_only() -> Self {
+        let (mut world, listener) = Self::found().await;
+        let (maker, new) = (world.sandbox.clone(), world.account());
+        let owner = tokio::task::spawn_blocking(move || maker.create_account(&new).unwrap());
+        world.owner = kit(owner.await.unwrap());
+        world.serve(listener);
+        world
+    }
+
+    async fn found() -> (Self, TcpListener) {
         let dir = tempfile::tempdir().unwrap();
         let options = sandbox::Options {
             // Few rounds: tests sign up many people.
@@ -57,63 +114,60 @@ impl World {
         };
         let sandbox = Sandbox::open(&dir.path().join("account.db"), options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let password = || SecretText::new("correct horse battery staple".to_owned());
-        let new = NewAccount {
+        secrets::remember(PASSWORD);
+        let nobody = Kit {
+            email: String::new(),
+            secret_key: SecretText::new(String::new()),
+            password: SecretText::new(String::new()),
+        };
+        let world = Self {
+            dir,
+            token: String::new(),
+            client: outbound::client(None).unwrap(),
+            sandbox,
+            owner: nobody,
+            manager: None,
+            credentials: None,
+            requests: Arc::default(),
+            sign_ins: Arc::default(),
+            losing: Arc::default(),
+            sweep_key: String::new(),
+            address: listener.local_addr().unwrap(),
+            server: None,
+        };
+        (world, listener)
+    }
+
+    fn account(&self) -> NewAccount {
+        NewAccount {
             name: "Test".to_owned(),
             domains: Vec::new(),
             owner: NewPerson {
                 email: "owner@example.com".to_owned(),
                 password: password(),
             },
-            sign_in_address: format!("http://{address}"),
-        };
-        let manager = NewPerson {
-            email: "bridge@example.com".to_owned(),
-            password: password(),
-        };
-        let maker = sandbox.clone();
-        let account =
-            tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager).unwrap());
-        let account = account.await.unwrap();
-        let (token, key) = (
-            BearerToken::generate().unwrap(),
-            SweepKey::generate().unwrap(),
-        );
-        let now = OffsetDateTime::now_utc();
-        let file = Credentials::Native(account.credentials.clone())
-            .seal((&token, "test"), now)
-            .unwrap()
-            .with_recipient(&token, (&key, "sweep"), None, now)
-            .unwrap();
-        std::fs::write(dir.path().join("scimsession"), file.to_json().unwrap()).unwrap();
-        let mut world = Self {
-            dir,
-            token: token.expose().to_string(),
-            client: outbound::client(None).unwrap(),
-            sandbox,
-            owner: Kit {
-                email: account.owner.email,
-                secret_key: account.owner.secret_key,
-                password: account.owner.password,
-            },
-            credentials: account.credentials,
-            requests: Arc::default(),
-            losing: Arc::default(),
-            sweep_key: key.expose().to_string(),
-            address,
-            server: None,
-        };
-        world.serve(listener);
-        world
+            sign_in_address: self.origin(),
+        }
+    }
+
+    /// The Provision Manager, as a person.
+    pub fn manager(&self) -> &Kit {
+        self.manager.as_ref().unwrap()
     }
 
     fn serve(&mut self, listener: TcpListener) {
         let requests = Arc::clone(&self.requests);
+        let sign_ins = Arc::clone(&self.sign_ins);
         let losing = Arc::clone(&self.losing);
         let between = move |request: Request, next: Next| {
             requests.fetch_add(1, Ordering::Relaxed);
-            let lost = *losing.lock().unwrap() == Some(request.uri().path());
+            if request.uri().path() == "/api/v3/auth/start" {
+                sign_ins.fetch_add(1, Ordering::Relaxed);
+            }
+            let lost = losing
+                .lock()
+                .unwrap()
+                .is_some_and(|end| request.uri().path().ends_with(end));
             async move {
                 let answer = next.run(request).await;
                 match lost {
@@ -128,7 +182,7 @@ impl World {
         }));
     }
 
-    /// From now on the account does what is asked at this path, and its answer is lost.
+    /// From now on the account does what is asked at paths with this end, and its answer is lost.
     pub fn lose_answers_to(&self, path: &'static str) {
         *self.losing.lock().unwrap() = Some(path);
     }
@@ -139,12 +193,17 @@ impl World {
 
     /// The account as the Provision Manager sees it, without a bridge between.
     pub fn provision_manager(&self) -> NativeAccount {
-        NativeAccount::new(self.credentials.clone(), self.client.clone())
+        NativeAccount::new(self.credentials.clone().unwrap(), self.client.clone())
     }
 
     /// How many requests the account server has seen.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many sign-ins have begun.
+    pub fn sign_ins(&self) -> usize {
+        self.sign_ins.load(Ordering::Relaxed)
     }
 
     /// The account server goes away, and its connections with it.
@@ -171,14 +230,40 @@ impl World {
     }
 
     pub async fn sign_up(&self, email: &str) -> Kit {
-        let password = SecretText::new("correct horse battery staple".to_owned());
-        person::sign_up(&self.client, &self.origin(), email, password)
+        let kit = person::sign_up(&self.client, &self.origin(), email, password())
             .await
-            .unwrap()
+            .unwrap();
+        secrets::remember(&*kit.secret_key);
+        kit
     }
 
     pub async fn sign_in(&self, kit: &Kit) -> Result<Report, person::Error> {
         person::sign_in(&self.client, &self.origin(), kit).await
+    }
+
+    /// Runs the command line on this world's scimsession, with the sweep key at hand.
+    pub async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scim-bridge"));
+        command
+            .args(arguments)
+            .env(
+                "SCIM_BRIDGE_SCIMSESSION",
+                self.dir.path().join("scimsession"),
+            )
+            .env("SCIM_BRIDGE_SWEEP_KEY", &self.sweep_key)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null());
+        // The account's server runs on this thread and has to go on.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let run = Run {
+            status: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
+        secrets::assert_none_in("the command line", &run.stderr);
+        run
     }
 
     /// Signs in again and again until the person's state and opened groups are as wanted.
@@ -201,6 +286,43 @@ impl World {
             .iter()
             .filter(|known| known.kind == event)
             .count()
+    }
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+fn password() -> SecretText {
+    SecretText::new(PASSWORD.to_owned())
+}
+
+/// What somebody signs in with, remembered as secret.
+fn kit(login: sandbox::Login) -> Kit {
+    secrets::remember(&*login.secret_key);
+    Kit {
+        email: login.email,
+        secret_key: login.secret_key,
+        password: login.password,
+    }
+}
+
+/// A run of the command line.
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    #[track_caller]
+    pub fn done(&self) -> &Self {
+        assert_eq!(self.status, 0, "{}", self.stderr);
+        self
+    }
+
+    /// What was printed with `--json`.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.done().stdout).unwrap()
     }
 }
 
@@ -237,6 +359,7 @@ impl Bridge {
             .env("SCIM_BRIDGE_SCIMSESSION", dir.join("scimsession"))
             .env("SCIM_BRIDGE_STATE", dir.join("state.db"))
             .env("SCIM_BRIDGE_SWEEP_KEY", &world.sweep_key)
+            .env("SCIM_BRIDGE_LOG", "scim_bridge=trace,info")
             .env("SCIM_BRIDGE_CONFIRMATION_DELAY", "1")
             .env("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "1")
             .envs(settings.iter().copied())
@@ -298,6 +421,7 @@ impl Bridge {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
+        secrets::assert_none_in("an answer", &text);
         Answer {
             status,
             headers,
@@ -364,6 +488,7 @@ impl Drop for Bridge {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        secrets::assert_none_in("a bridge's log", &self.log.lock().unwrap());
     }
 }
 

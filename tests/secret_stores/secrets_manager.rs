@@ -7,12 +7,11 @@ use std::sync::{
 
 use axum::{Router, http::StatusCode};
 use data_encoding::BASE64;
-use scim_bridge::outbound;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    moto,
+    moto::{self, administer, create},
     support::{Kind, Place, kind},
 };
 
@@ -26,31 +25,6 @@ fn place(endpoint: &str) -> Place {
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint),
     ])
-}
-
-/// What an administrator does with the stand-in, which looks only at the signature's scope.
-async fn administer(url: &str, operation: &str, body: Value) -> Value {
-    let scope = "Credential=x/20260101/eu-west-1/secretsmanager/aws4_request";
-    let answer = outbound::client(None)
-        .unwrap()
-        .post(url)
-        .header("x-amz-target", format!("secretsmanager.{operation}"))
-        .header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
-        )
-        .body(body.to_string())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-}
-
-async fn create(url: &str, mut secret: Value, name: &str) -> String {
-    secret["Name"] = name.into();
-    let made = administer(url, "CreateSecret", secret).await;
-    made["ARN"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@ use std::{
     sync::OnceLock,
 };
 
+use scim_bridge::outbound;
+use serde_json::Value;
+
 struct Moto {
     url: String,
     /// Holds the standard input at whose end the server ends.
@@ -49,4 +52,30 @@ fn start() -> Option<Moto> {
         url: format!("http://127.0.0.1:{port}"),
         _server: server,
     })
+}
+
+/// What an administrator does with the stand-in, which looks only at the signature's scope.
+pub async fn administer(url: &str, operation: &str, body: Value) -> Value {
+    let scope = "Credential=x/20260101/eu-west-1/secretsmanager/aws4_request";
+    let answer = outbound::client(None)
+        .unwrap()
+        .post(url)
+        .header("x-amz-target", format!("secretsmanager.{operation}"))
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
+        )
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+/// Makes a secret and returns its ARN.
+pub async fn create(url: &str, mut secret: Value, name: &str) -> String {
+    secret["Name"] = name.into();
+    let made = administer(url, "CreateSecret", secret).await;
+    made["ARN"].as_str().unwrap().to_owned()
 }

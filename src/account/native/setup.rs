@@ -134,7 +134,8 @@ impl NewManager {
         Ok(made.await?)
     }
 
-    fn fingerprint(&self) -> KeyFingerprint {
+    /// Names the public key.
+    pub fn fingerprint(&self) -> KeyFingerprint {
         KeyFingerprint::new(self.secrets.keyset.pub_key.fingerprint())
     }
 }

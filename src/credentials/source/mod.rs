@@ -6,6 +6,8 @@ use reqwest::Url;
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 use zeroize::Zeroizing;
 
+use super::{BearerToken, SweepKey};
+
 mod file;
 #[cfg(feature = "azure")]
 mod key_vault;
@@ -48,6 +50,15 @@ impl FromStr for Source {
         let text = text.trim();
         if text.is_empty() {
             return Err(not_a_source("is empty"));
+        }
+        // As a file's name it would be shown in errors.
+        if [BearerToken::PREFIX, SweepKey::PREFIX]
+            .iter()
+            .any(|prefix| text.contains(prefix))
+        {
+            return Err(not_a_source(
+                "is a secret itself, not a place that keeps one",
+            ));
         }
         if text.starts_with("arn:") {
             #[cfg(feature = "aws")]
@@ -248,6 +259,7 @@ mod tests {
             ("file://host/a", None),
             ("", None),
             ("s3://bucket/key", None),
+            ("./scimsweep_abc", None),
             ("://", None),
         ] {
             assert_eq!(text.parse::<Source>().ok(), expected, "{text}");
