@@ -16,12 +16,17 @@ use crate::{
     outbound,
 };
 
+mod credentials;
 mod demo;
 mod dev;
 mod files;
 mod instructions;
+mod kept;
 mod sandbox;
 mod serve;
+mod setup;
+mod terminal;
+mod token;
 
 /// SCIM 2.0 on one side, a 1Password account on the other.
 #[derive(Parser)]
@@ -48,6 +53,17 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Make a Provision Manager for the bridge, as an administrator, and seal its credentials.
+    ///
+    /// May be run again at any time: what is half done is finished, what is done is checked.
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(setup::Setup),
+    /// The sealed credentials: copy them to a cloud, look at them, try them.
+    #[command(subcommand, after_help = STATUSES)]
+    Credentials(credentials::Command),
+    /// Bearer tokens: add, list, revoke, rotate.
+    #[command(subcommand, after_help = STATUSES)]
+    Token(token::Command),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -168,6 +184,19 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             StoreError::Unusable { .. } => Status::Failed,
         };
     }
+    if let Some(error) = error.downcast_ref::<setup::NotSetUp>() {
+        use setup::NotSetUp as E;
+        return match error {
+            E::SecretKey
+            | E::Refused
+            | E::SecondFactor
+            | E::Inactive(_)
+            | E::NotAdministrator { .. } => Status::Refused,
+            E::OutOfReach(_) => Status::Unreachable,
+            E::Account(error) => status(error),
+            _ => Status::Failed,
+        };
+    }
     match error.downcast_ref::<account::Error>() {
         Some(account::Error::CredentialsRefused(_)) => Status::Refused,
         Some(account::Error::NotFound(_)) => Status::Missing,
@@ -200,6 +229,9 @@ pub fn run() -> ExitCode {
                 account,
                 flags,
             } => dev::run(&dir, account.sandbox_port, &flags).await,
+            Command::Setup(setup) => setup::run(setup).await,
+            Command::Credentials(command) => credentials::run(command).await,
+            Command::Token(command) => token::run(command).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });

@@ -1,0 +1,224 @@
+//! `scim-bridge credentials`: the scimsession as a whole.
+
+use std::collections::BTreeSet;
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{
+    Failure, client,
+    kept::{Kept, Place},
+    stores,
+    terminal::{Output, progress},
+    token,
+};
+use crate::{
+    account::{Account, native::NativeAccount},
+    credentials::{Access, Credentials, ScimSession, Secret, Source, SweepKey},
+};
+
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
+pub enum Command {
+    /// Copy the scimsession, and the sweep key if wanted, to where a bridge reads them.
+    ///
+    /// Each becomes a new version of a secret that exists; a running bridge notices it by itself.
+    #[command(after_help = "Examples:\n  \
+        scim-bridge credentials push aws --to arn:aws:secretsmanager:eu-west-1:123456789012:secret:scimsession-AbCdEf \\\n      \
+        --sweep-key-to arn:aws:secretsmanager:eu-west-1:123456789012:secret:sweep-key-AbCdEf\n  \
+        scim-bridge credentials push azure --to https://example.vault.azure.net/secrets/scimsession \\\n      \
+        --sweep-key-to https://example.vault.azure.net/secrets/sweep-key\n  \
+        scim-bridge credentials push file --to /etc/scim-bridge/scimsession")]
+    Push {
+        /// What sort of place it goes to.
+        #[arg(value_enum)]
+        target: Target,
+        /// Where the scimsession goes: an ARN, the URL of a Key Vault secret, or a path.
+        #[arg(long, value_name = "PLACE")]
+        to: Source,
+        /// Where the sweep key goes, a secret of its own; it is not copied if absent.
+        #[arg(long, value_name = "PLACE")]
+        sweep_key_to: Option<Source>,
+        /// The sweep key to copy [default: the file sweep-key beside the scimsession].
+        #[arg(long, value_name = "PLACE")]
+        sweep_key: Option<Source>,
+        /// Replace the scimsession there even if somebody can open it who cannot open this one.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a scimsession says of itself. Needs no secret and shows none.
+    #[command(after_help = "Example:\n  scim-bridge credentials inspect --json")]
+    Inspect {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Open the scimsession and sign in to the account with it, as the bridge does.
+    #[command(
+        after_help = "Example:\n  SCIM_BRIDGE_TOKEN=$(cat .local/bearer-token) scim-bridge credentials check"
+    )]
+    Check {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// A sort of place.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// AWS Secrets Manager.
+    Aws,
+    /// Azure Key Vault.
+    Azure,
+    /// A file on this machine.
+    File,
+}
+
+impl Target {
+    /// Refuses a place of another sort: a typing mistake in an ARN must not become a file.
+    fn accept(self, place: &Source) -> Result<(), Failure> {
+        let (sort, wanted) = match place {
+            Source::SecretsManager(_) => (Self::Aws, self),
+            Source::KeyVault(_) => (Self::Azure, self),
+            Source::File(_) => (Self::File, self),
+        };
+        if sort == wanted {
+            return Ok(());
+        }
+        let right = match wanted {
+            Self::Aws => "the ARN of a secret in Secrets Manager",
+            Self::Azure => {
+                "the URL of a Key Vault secret, https://VAULT.vault.azure.net/secrets/NAME"
+            }
+            Self::File => "a path",
+        };
+        Err(Failure::usage(format!("{place} is not {right}")))
+    }
+}
+
+/// Refuses to replace a scimsession for the same device that others can open: tokens were added
+/// there, and would be refused. That it brings back some that were revoked there is the same
+/// mistake.
+fn keeps_everybody(file: &ScimSession, present: &str) -> Result<(), Failure> {
+    let Ok(present) = ScimSession::parse(present) else {
+        return Ok(());
+    };
+    let ids = |file: &ScimSession| -> BTreeSet<String> {
+        file.recipients()
+            .iter()
+            .map(|one| one.key_id.clone())
+            .collect()
+    };
+    if present.device_uuid() != file.device_uuid() || ids(&present) == ids(file) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        "the scimsession there is newer or older than this one: other tokens open it; compare them \
+         with scim-bridge token list, or replace it with --force",
+    ))
+}
+
+/// Does what is asked.
+pub async fn run(command: Command) -> Result<(), Failure> {
+    let now = OffsetDateTime::now_utc();
+    match command {
+        Command::Push {
+            target,
+            to,
+            sweep_key_to,
+            sweep_key,
+            force,
+            place,
+            output,
+        } => {
+            for place in [Some(&to), sweep_key_to.as_ref()].into_iter().flatten() {
+                target.accept(place)?;
+            }
+            let kept = Kept::read(&place).await?;
+            let stores = stores()?;
+            let mut value = json!({ "scimsession": to.to_string() });
+            let mut text = String::new();
+            if !force && let Ok(present) = stores.read(&to).await {
+                keeps_everybody(&kept.file, &present.text)?;
+            }
+            // The key first: a new file without its key would stop the sweep.
+            if let Some(key_to) = sweep_key_to {
+                let sweep_key = sweep_key.or_else(|| kept.sweep_key_beside());
+                let sweep_key = sweep_key.ok_or_else(|| {
+                    Failure::usage("there is no file sweep-key beside the scimsession: --sweep-key")
+                })?;
+                let key = SweepKey::read(&stores.read(&sweep_key).await?.text)?;
+                kept.file.recipient(&key, now)?;
+                progress(&format!("writing the sweep key to {key_to}"));
+                let version = stores.write(&key_to, &key.expose()).await?;
+                text += &format!("The sweep key is in {key_to}, version {version}.\n");
+                value["sweepKey"] = key_to.to_string().into();
+                value["sweepKeyVersion"] = version.into();
+            }
+            progress(&format!("writing the scimsession to {to}"));
+            let version = stores.write(&to, &kept.file.to_json()?).await?;
+            text += &format!(
+                "The scimsession is in {to}, version {version}.\nA bridge reads it there with \
+                 SCIM_BRIDGE_SCIMSESSION={to}"
+            );
+            value["scimsessionVersion"] = version.into();
+            output.show(&value, &text)?;
+        }
+        Command::Inspect { place, output } => {
+            let kept = Kept::read(&place).await?;
+            let recipients = kept.file.recipients();
+            let value = json!({
+                "place": place.scimsession.to_string(),
+                "version": kept.version,
+                "signInAddress": kept.file.sign_in_address(),
+                "deviceUuid": kept.file.device_uuid(),
+                "recipients": recipients.iter().map(token::shown).collect::<Vec<_>>(),
+            });
+            let mut text = format!(
+                "{}, version {}\naccount  {}\ndevice   {}\n",
+                place.scimsession,
+                kept.version,
+                kept.file.sign_in_address(),
+                kept.file.device_uuid(),
+            );
+            text += &format!("\n{}\n", token::table(recipients, now));
+            if !recipients.iter().any(|one| one.access == Access::Sweep) {
+                text += "There is no sweep key: nobody is confirmed before the provider's first \
+                         request (strict mode).\n";
+            }
+            text += "Whether it is intact shows when it is opened: scim-bridge credentials check";
+            output.show(&value, &text)?;
+        }
+        Command::Check { place, output } => {
+            let kept = Kept::read(&place).await?;
+            let opener = kept.opener().await?;
+            let Credentials::Native(native) = Credentials::open(&kept.file, &*opener, now)?;
+            progress(&format!("signing in at {}", native.origin()));
+            let (email, address) = (native.email.clone(), native.origin());
+            let account = NativeAccount::new(native, client()?);
+            let identity = account.identity().await?;
+            account.sign_out().await;
+            let value = json!({
+                "version": kept.version,
+                "signInAddress": address,
+                "email": email,
+                "account": identity.account_name,
+                "member": identity.member.as_str(),
+            });
+            let text = format!(
+                "The scimsession is intact, and {} at {address} lets {email} in.",
+                identity.account_name
+            );
+            output.show(&value, &text)?;
+        }
+    }
+    Ok(())
+}

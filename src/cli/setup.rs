@@ -1,0 +1,626 @@
+//! `scim-bridge setup`: from an administrator's sign-in to credentials that a bridge can use.
+//!
+//! What is made before it is usable is kept in a directory `setup-unfinished`, so that a run that
+//! stopped anywhere is finished by the next one. A set-up is unfinished as long as the note in that
+//! directory is there: it is written when all that it speaks of is, and removed first.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{
+    Failure, Status, client,
+    files::{self, Layout},
+    kept::{Kept, Place},
+    terminal::{self, Output, progress},
+    token::Expiry,
+};
+use crate::{
+    account::{
+        self, Account, GroupId, KeyFingerprint, Member, MemberId,
+        native::{
+            NativeAccount,
+            setup::{Administrator, Login, NewManager},
+        },
+    },
+    credentials::{
+        BearerToken, Credentials, Holder, NewRecipient, ScimSession, Secret, Source, SweepKey,
+    },
+    onepassword::{
+        identifier,
+        secret_text::SecretText,
+        sign_in_credentials::{SignInCredentials, origin},
+    },
+    private_file,
+};
+
+pub use crate::account::native::setup::Error as NotSetUp;
+
+/// For the help text.
+pub const EXAMPLES: &str = "\
+Examples:
+  scim-bridge setup --address https://example.1password.com --email admin@example.com
+  printf '%s\\n%s\\n' \"$SECRET_KEY\" \"$PASSWORD\" | scim-bridge setup --json \\
+      --address https://example.1password.com --email admin@example.com --expires 365d
+  scim-bridge setup --replace              # new credentials, the same groups
+  scim-bridge setup --remove scim-bridge-abc123@example.com   # the old ones are gone";
+
+/// The name that people see in the account.
+const NAME: &str = "SCIM bridge";
+
+#[derive(clap::Args)]
+pub struct Setup {
+    /// Sign-in address of the account, such as https://example.1password.com.
+    #[arg(long, env = "SCIM_BRIDGE_ACCOUNT")]
+    address: Option<String>,
+    /// E-mail address of an owner or administrator. Secret Key and password are asked for, or read
+    /// from SCIM_BRIDGE_ADMIN_SECRET_KEY and SCIM_BRIDGE_ADMIN_PASSWORD, or from two lines of
+    /// standard input.
+    #[arg(long, env = "SCIM_BRIDGE_ADMIN_EMAIL")]
+    email: Option<String>,
+    /// E-mail address of the Provision Manager that is made; it gets no mail
+    /// [default: scim-bridge-XXXXXX at the administrator's domain].
+    #[arg(long)]
+    manager_email: Option<String>,
+    /// Directory for the scimsession and the sweep key.
+    #[arg(long, default_value = ".local")]
+    dir: PathBuf,
+    /// What the first bearer token is called.
+    #[arg(long, default_value = "first token")]
+    label: String,
+    /// When it ends: `90d`, `2027-01-31`, or `never`.
+    #[arg(long, default_value = "never")]
+    expires: Expiry,
+    /// Make no sweep key: the bridge stays locked until the provider calls.
+    #[arg(long)]
+    strict: bool,
+    /// Make new credentials beside those of a Provision Manager, and hand its groups over: of the
+    /// one in the directory, or of the one with this address. It goes on working until --remove.
+    #[arg(long, value_name = "EMAIL", num_args = 0..=1, default_missing_value = "")]
+    replace: Option<String>,
+    /// Remove a Provision Manager that was replaced; what it made since goes to the one in the
+    /// directory.
+    #[arg(long, value_name = "EMAIL", conflicts_with_all = ["replace", "strict", "manager_email"])]
+    remove: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What is known of a set-up that is under way.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Note {
+    /// Origin of the account.
+    address: String,
+    /// Id of the Provision Manager whose groups are handed over.
+    replaces: Option<String>,
+    /// Fingerprint of the new one's public key, once it has keys.
+    fingerprint: Option<String>,
+    /// Whether the scimsession is written and its token was shown.
+    shown: bool,
+}
+
+/// A set-up under way: a directory with a note, a draft of the scimsession, and the sweep key that
+/// opens it.
+struct Unfinished {
+    dir: PathBuf,
+    key: SweepKey,
+    note: Note,
+}
+
+/// A Provision Manager that can sign in.
+struct Manager {
+    member: Member,
+    credentials: SignInCredentials,
+    /// Addresses of the others that there are.
+    others: Vec<String>,
+}
+
+/// Does it all, or what is left of it.
+pub async fn run(setup: Setup) -> Result<(), Failure> {
+    let expires_at = setup.expires.at(OffsetDateTime::now_utc())?;
+    let layout = Layout(&setup.dir);
+    files::make_private_dir(layout.0)?;
+    // Two set-ups at once would take each other's drafts.
+    let _lock = private_file::lock_dir(layout.0)?;
+    let dir = layout.0.join("setup-unfinished");
+    let begun = Unfinished::find(&dir)?;
+    let finished = begun.is_none() && layout.scimsession().exists();
+    if finished && setup.replace.is_none() && setup.remove.is_none() {
+        return already_done(&setup, &layout).await;
+    }
+    let login = login(&setup)?;
+    progress(&format!(
+        "signing in at {} as {}",
+        login.address, login.email
+    ));
+    let administrator = Administrator::sign_in(client()?, &login).await?;
+    let work = async {
+        if let Some(email) = &setup.remove {
+            return remove(&setup, &layout, &administrator, email).await;
+        }
+        let (mut unfinished, group) =
+            begin(&setup, &layout, &administrator, &login, begun, &dir).await?;
+        let manager = manager(&setup, &administrator, &group, &mut unfinished).await?;
+        finish(
+            &setup,
+            &layout,
+            &administrator,
+            unfinished,
+            manager,
+            expires_at,
+        )
+    };
+    let result = work.await;
+    administrator.sign_out().await;
+    result
+}
+
+impl Unfinished {
+    /// What an earlier run left.
+    fn find(dir: &Path) -> Result<Option<Self>, Failure> {
+        let Some(note) = read(&dir.join("note"))? else {
+            // Without its note nothing in there is of use.
+            return match fs::remove_dir_all(dir) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(about(dir, &error)),
+                _ => Ok(None),
+            };
+        };
+        let key = read(&dir.join("sweep-key"))?.unwrap_or_default();
+        Ok(Some(Self {
+            note: serde_json::from_str(&note)?,
+            key: SweepKey::read(&key)?,
+            dir: dir.to_owned(),
+        }))
+    }
+
+    fn begin(dir: &Path, note: Note) -> Result<Self, Failure> {
+        files::make_private_dir(dir)?;
+        let new = Self {
+            dir: dir.to_owned(),
+            key: SweepKey::generate()?,
+            note,
+        };
+        files::write_private(&dir.join("sweep-key"), &new.key.expose())?;
+        new.keep_note()?;
+        Ok(new)
+    }
+
+    fn keep_note(&self) -> Result<(), Failure> {
+        let note = serde_json::to_string(&self.note)?;
+        Ok(files::write_private(&self.dir.join("note"), &note)?)
+    }
+
+    /// The credentials that an earlier run made.
+    fn credentials(&self) -> Result<Option<SignInCredentials>, Failure> {
+        let Some(text) = read(&self.dir.join("scimsession"))? else {
+            return Ok(None);
+        };
+        let file = ScimSession::read(&text)?;
+        let Credentials::Native(native) =
+            Credentials::open(&file, &self.key, OffsetDateTime::now_utc())?;
+        Ok(Some(native))
+    }
+
+    /// Keeps new credentials, before the account hears of them: a member whose keys are lost is
+    /// of no use.
+    fn keep(&mut self, new: &NewManager) -> Result<(), Failure> {
+        let recipient = NewRecipient::lasting(Holder::Sweep(&self.key), "draft");
+        let file = Credentials::Native(new.credentials.clone())
+            .seal(&[recipient], OffsetDateTime::now_utc())?;
+        files::write_private(&self.dir.join("scimsession"), &file.to_json()?)?;
+        self.note.fingerprint = Some(new.fingerprint().as_str().to_owned());
+        self.keep_note()
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        let gone =
+            |path: &Path, result: io::Result<()>| result.map_err(|error| about(path, &error));
+        let note = self.dir.join("note");
+        gone(&note, fs::remove_file(&note))?;
+        gone(&self.dir, fs::remove_dir_all(&self.dir))
+    }
+}
+
+/// Goes on where an earlier run stopped, or begins.
+async fn begin(
+    setup: &Setup,
+    layout: &Layout<'_>,
+    administrator: &Administrator,
+    login: &Login,
+    begun: Option<Unfinished>,
+    dir: &Path,
+) -> Result<(Unfinished, GroupId), Failure> {
+    let address = origin(&login.address);
+    let known = match &begun {
+        Some(begun) => Some(begun.note.address.clone()),
+        None => read(&layout.scimsession())?
+            .map(|text| ScimSession::read(&text))
+            .transpose()?
+            .map(|file| file.sign_in_address().to_owned()),
+    };
+    if known.as_ref().is_some_and(|known| *known != address) {
+        return Err(other_account(layout, known.as_deref().unwrap_or_default()));
+    }
+    progress("looking for the group Provision Managers, making it if there is none");
+    let group = administrator.provision_managers().await?;
+    // Before anything is made: who is to be replaced has to be there.
+    let replaced = match setup.replace.as_deref() {
+        None => None,
+        Some("") if begun.is_some() => None,
+        Some("") => Some(present_manager(layout).await?),
+        Some(email) => Some(email.to_owned()),
+    };
+    let replaces = match replaced {
+        None => None,
+        Some(email) => Some(replaced_manager(administrator, &group, &email).await?.id),
+    }
+    .map(|id| id.to_string());
+    let Some(mut begun) = begun else {
+        let note = Note {
+            address,
+            replaces,
+            fingerprint: None,
+            shown: false,
+        };
+        return Ok((Unfinished::begin(dir, note)?, group));
+    };
+    progress("going on with a set-up that was not finished");
+    if replaces.is_some() && replaces != begun.note.replaces {
+        begun.note.replaces = replaces;
+        begun.keep_note()?;
+    }
+    Ok((begun, group))
+}
+
+async fn replaced_manager(
+    administrator: &Administrator,
+    group: &GroupId,
+    email: &str,
+) -> Result<Member, Failure> {
+    let found = administrator.manager_by_email(group, email).await?;
+    found.ok_or_else(|| Failure {
+        status: Status::Missing,
+        reason: format!("the account has no Provision Manager {email}: nothing was done"),
+    })
+}
+
+/// Makes the Provision Manager, or what is left to do for it.
+async fn manager(
+    setup: &Setup,
+    administrator: &Administrator,
+    group: &GroupId,
+    unfinished: &mut Unfinished,
+) -> Result<Manager, Failure> {
+    let mut known = None;
+    if let Some(credentials) = unfinished.credentials()? {
+        let member = administrator
+            .manager_by_email(group, &credentials.email)
+            .await?;
+        known = member.map(|member| (member, credentials));
+    }
+    let (member, credentials) = match known {
+        Some(known) => known,
+        None => {
+            let email = match &setup.manager_email {
+                Some(email) => email.clone(),
+                None => default_email(administrator.email())?,
+            };
+            progress(&format!("making the keys of {email}"));
+            let new = NewManager::generate(&unfinished.note.address, &email).await?;
+            unfinished.keep(&new)?;
+            let member = administrator.create_manager(&new, NAME, group).await?;
+            (member, new.credentials)
+        }
+    };
+    // Group keys are wrapped to this key: it has to be the one that was made here.
+    let made = unfinished.note.fingerprint.as_deref();
+    if member.key_fingerprint.as_ref().map(KeyFingerprint::as_str) != made {
+        return Err(account::Error::KeyChanged.into());
+    }
+    progress(&format!("letting {} in", member.email));
+    administrator.admit(&member, group).await?;
+    if let Some(old) = &unfinished.note.replaces {
+        progress("handing over the groups of the old Provision Manager");
+        let old: MemberId = old.parse()?;
+        administrator.hand_over(&old, &member.id).await?;
+    }
+    progress("signing in as the Provision Manager, as the bridge will");
+    sign_in(credentials.clone()).await?;
+    let others = administrator.managers(group).await?.into_iter();
+    let others = others.filter(|one| one.id != member.id);
+    Ok(Manager {
+        others: others.map(|one| one.email).collect(),
+        member,
+        credentials,
+    })
+}
+
+/// Writes the scimsession, shows the token, and forgets the draft.
+fn finish(
+    setup: &Setup,
+    layout: &Layout<'_>,
+    administrator: &Administrator,
+    mut unfinished: Unfinished,
+    manager: Manager,
+    expires_at: Option<OffsetDateTime>,
+) -> Result<(), Failure> {
+    let mut value = json!({
+        "account": administrator.account_name(),
+        "signInAddress": unfinished.note.address,
+        "manager": manager.member.email,
+        "scimsession": layout.scimsession().display().to_string(),
+        "sweepKey": (!setup.strict).then(|| layout.sweep_key().display().to_string()),
+        "otherManagers": manager.others,
+    });
+    let text = Instructions {
+        setup,
+        layout,
+        account: administrator.account_name(),
+        manager: &manager,
+    };
+    if unfinished.note.shown {
+        value["token"] = Value::Null;
+        setup.output.show(&value, &text.after())?;
+        return unfinished.end();
+    }
+    let token = BearerToken::generate()?;
+    let mut recipients = vec![NewRecipient {
+        holder: Holder::Provider(&token),
+        label: &setup.label,
+        expires_at,
+    }];
+    if setup.strict {
+        remove_file(&layout.sweep_key())?;
+    } else {
+        recipients.push(NewRecipient::lasting(
+            Holder::Sweep(&unfinished.key),
+            "sweep",
+        ));
+        files::write_private(&layout.sweep_key(), &unfinished.key.expose())?;
+    }
+    let credentials = Credentials::Native(manager.credentials.clone());
+    let file = credentials.seal(&recipients, OffsetDateTime::now_utc())?;
+    files::write_private(&layout.scimsession(), &file.to_json()?)?;
+    let output = setup.output;
+    output.show_secret(&value, &text.before(), &token.expose(), &text.after())?;
+    // Until here the next run makes another token, in case nobody saw this one.
+    unfinished.note.shown = true;
+    unfinished.keep_note()?;
+    unfinished.end()
+}
+
+/// Removes a Provision Manager that was replaced.
+async fn remove(
+    setup: &Setup,
+    layout: &Layout<'_>,
+    administrator: &Administrator,
+    email: &str,
+) -> Result<(), Failure> {
+    let group = administrator.provision_managers().await?;
+    let current = present_manager(layout).await?;
+    if current.eq_ignore_ascii_case(email) {
+        return Err(Failure::usage(format!(
+            "{email} is the Provision Manager of the credentials in {}: replace it first",
+            layout.0.display()
+        )));
+    }
+    let current = replaced_manager(administrator, &group, &current).await?;
+    let old = replaced_manager(administrator, &group, email).await?;
+    progress(&format!("removing {email}"));
+    administrator.remove(&old.id, Some(&current.id)).await?;
+    let value = json!({ "removed": old.email, "successor": current.email });
+    let text = format!(
+        "{} is removed; {} has its groups.",
+        old.email, current.email
+    );
+    Ok(setup.output.show(&value, &text)?)
+}
+
+/// What the administrator knows.
+fn login(setup: &Setup) -> Result<Login, Failure> {
+    let address = match &setup.address {
+        Some(address) => address.clone(),
+        None => terminal::ask("Sign-in address of the account", "--address")?,
+    };
+    let email = match &setup.email {
+        Some(email) => email.clone(),
+        None => terminal::ask("E-mail address of an administrator", "--email")?,
+    };
+    let secret = |variable, question| {
+        terminal::secret(variable, question).map(|text| SecretText::new(text.to_string()))
+    };
+    Ok(Login {
+        address,
+        email,
+        secret_key: secret("SCIM_BRIDGE_ADMIN_SECRET_KEY", "Secret Key (A3-…)")?,
+        password: secret("SCIM_BRIDGE_ADMIN_PASSWORD", "Account password")?,
+    })
+}
+
+/// An address that nobody has, at a domain that the account takes.
+fn default_email(administrator: &str) -> Result<String, Failure> {
+    let domain = administrator
+        .rsplit_once('@')
+        .map_or("", |(_, domain)| domain);
+    let random = identifier::lower()?;
+    Ok(format!(
+        "scim-bridge-{}@{domain}",
+        random.get(..6).unwrap_or_default()
+    ))
+}
+
+/// The scimsession in the directory.
+async fn present(layout: &Layout<'_>) -> Result<Kept, Failure> {
+    Kept::read(&Place {
+        scimsession: Source::File(layout.scimsession()),
+    })
+    .await
+}
+
+/// The Provision Manager of the credentials in the directory.
+async fn present_manager(layout: &Layout<'_>) -> Result<String, Failure> {
+    let open = async {
+        let kept = present(layout).await?;
+        let opener = kept.opener().await?;
+        let Credentials::Native(native) =
+            Credentials::open(&kept.file, &*opener, OffsetDateTime::now_utc())?;
+        Ok::<_, Failure>(native.email)
+    };
+    open.await.map_err(|Failure { reason, status }| Failure {
+        reason: format!(
+            "{reason}; if nothing opens the old credentials any more, name the Provision Manager \
+             to replace: --replace EMAIL"
+        ),
+        status,
+    })
+}
+
+/// The set-up was finished before: says whether its result still works.
+async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure> {
+    let kept = present(layout).await?;
+    let address = kept.file.sign_in_address();
+    if setup
+        .address
+        .as_deref()
+        .is_some_and(|given| origin(given) != address)
+    {
+        return Err(other_account(layout, address));
+    }
+    let mut value = json!({
+        "signInAddress": address,
+        "scimsession": layout.scimsession().display().to_string(),
+        "token": null,
+    });
+    let more = "A further token: scim-bridge token add --label NAME. New credentials: scim-bridge \
+                setup --replace.";
+    let Some(opener) = kept.opener_at_hand().await? else {
+        let text = format!(
+            "The set-up for {address} is done. Whether it still works shows with a token: \
+             SCIM_BRIDGE_TOKEN=… scim-bridge credentials check\n{more}"
+        );
+        return Ok(setup.output.show(&value, &text)?);
+    };
+    let Credentials::Native(native) =
+        Credentials::open(&kept.file, &*opener, OffsetDateTime::now_utc())?;
+    let email = native.email.clone();
+    progress(&format!("signing in as {email}"));
+    match sign_in(native).await {
+        Ok(identity) => {
+            let text = format!(
+                "The set-up is done: {} lets {email} in.\n{more}",
+                identity.account_name
+            );
+            value["account"] = identity.account_name.into();
+            value["manager"] = email.into();
+            Ok(setup.output.show(&value, &text)?)
+        }
+        Err(error @ account::Error::CredentialsRefused(_)) => Err(Failure {
+            status: Status::Refused,
+            reason: format!("{error}; new credentials are needed: run scim-bridge setup --replace"),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Signs in as the bridge does, and out again.
+async fn sign_in(credentials: SignInCredentials) -> Result<account::Identity, account::Error> {
+    let http = client().map_err(|failure| account::Error::Protocol(failure.reason))?;
+    let account = NativeAccount::new(credentials, http);
+    let identity = account.identity().await;
+    account.sign_out().await;
+    identity
+}
+
+fn other_account(layout: &Layout<'_>, address: &str) -> Failure {
+    Failure::failed(format!(
+        "{} belongs to a set-up for {address}: give another --dir",
+        layout.0.display()
+    ))
+}
+
+/// A file's text; `None` only if there is no such file.
+fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(Zeroizing::new(text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(about(path, &error)),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(about(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn about(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: {error}", path.display()))
+}
+
+/// What a person reads in the end.
+struct Instructions<'a> {
+    setup: &'a Setup,
+    layout: &'a Layout<'a>,
+    account: &'a str,
+    manager: &'a Manager,
+}
+
+impl Instructions<'_> {
+    /// Above the token.
+    fn before(&self) -> String {
+        let key = match self.setup.strict {
+            true => "none (strict mode)".to_owned(),
+            false => self.layout.sweep_key().display().to_string(),
+        };
+        format!(
+            "{} lets the bridge in as {}.\n\n  \
+             sealed credentials  {}\n  \
+             sweep key           {key}\n\n\
+             The bearer token for the identity provider, shown this once:",
+            self.account,
+            self.manager.member.email,
+            self.layout.scimsession().display(),
+        )
+    }
+
+    /// Below it.
+    fn after(&self) -> String {
+        let scimsession = self.layout.scimsession().display().to_string();
+        let (key, push_key) = match self.setup.strict {
+            true => (String::new(), ""),
+            false => (
+                format!(
+                    " SCIM_BRIDGE_SWEEP_KEY={}",
+                    self.layout.sweep_key().display()
+                ),
+                " --sweep-key-to PLACE",
+            ),
+        };
+        let mut text = format!(
+            "What to do next:\n  \
+             here   SCIM_BRIDGE_SCIMSESSION={scimsession}{key} scim-bridge serve\n  \
+             AWS    scim-bridge credentials push aws --scimsession {scimsession} --to ARN{push_key}\n  \
+             Azure  scim-bridge credentials push azure --scimsession {scimsession} --to URL{push_key}\n\
+             Then give the provider the bridge's URL and the token. Keep the token nowhere else: \
+             the scimsession is useless without it, and it without the scimsession. A further \
+             token: scim-bridge token add --label NAME --scimsession {scimsession}",
+        );
+        if !self.manager.others.is_empty() {
+            text += &format!(
+                "\n\nThe account has other Provision Managers, which work as before: {}.\nOne that \
+                 this replaces is removed, once no bridge uses it any more, with scim-bridge setup \
+                 --remove EMAIL. Its tokens end with it.",
+                self.manager.others.join(", ")
+            );
+        }
+        text
+    }
+}
