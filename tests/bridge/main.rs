@@ -4,6 +4,7 @@
 mod bulk;
 mod conditional;
 mod confirmation;
+mod credentials;
 mod dev;
 mod entra;
 mod errors;
@@ -12,4 +13,12 @@ mod media;
 mod okta;
 mod paths;
 mod secrets;
+mod setup;
+mod stores;
 mod support;
+
+#[path = "../support/azure.rs"]
+#[allow(dead_code, reason = "another test binary uses the rest")]
+mod azure_stand_in;
+#[path = "../support/moto.rs"]
+mod moto;
