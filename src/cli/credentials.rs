@@ -176,7 +176,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             let kept = Kept::read(&place).await?;
             let recipients = kept.file.recipients();
             let value = json!({
-                "place": place.scimsession.to_string(),
+                "place": kept.source.to_string(),
                 "version": kept.version,
                 "signInAddress": kept.file.sign_in_address(),
                 "deviceUuid": kept.file.device_uuid(),
@@ -184,7 +184,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             });
             let mut text = format!(
                 "{}, version {}\naccount  {}\ndevice   {}\n",
-                place.scimsession,
+                kept.source,
                 kept.version,
                 kept.file.sign_in_address(),
                 kept.file.device_uuid(),

@@ -18,14 +18,29 @@ use crate::{
 /// Where the scimsession is.
 #[derive(clap::Args)]
 pub struct Place {
-    /// The scimsession: a path, an ARN of Secrets Manager, or the URL of a Key Vault secret.
-    #[arg(
-        long,
-        env = "SCIM_BRIDGE_SCIMSESSION",
-        default_value = ".local/scimsession",
-        value_name = "PLACE"
-    )]
-    pub scimsession: Source,
+    /// The scimsession: a path, an ARN of Secrets Manager, or the URL of a Key Vault secret
+    /// [SCIM_BRIDGE_SCIMSESSION, or .local/scimsession].
+    #[arg(long, value_name = "PLACE")]
+    scimsession: Option<Source>,
+}
+
+impl Place {
+    /// This place, whatever the environment says.
+    pub fn at(source: Source) -> Self {
+        Self {
+            scimsession: Some(source),
+        }
+    }
+
+    fn source(&self) -> Result<Source, Failure> {
+        if let Some(given) = &self.scimsession {
+            return Ok(given.clone());
+        }
+        match environment("SCIM_BRIDGE_SCIMSESSION") {
+            Some(text) => Ok(text.parse()?),
+            None => Ok(Source::File(".local/scimsession".into())),
+        }
+    }
 }
 
 /// A scimsession as it was read.
@@ -33,7 +48,8 @@ pub struct Kept {
     /// Keeps other commands on the same file waiting.
     _lock: Option<std::fs::File>,
     stores: Stores,
-    source: Source,
+    /// Where it was read.
+    pub source: Source,
     /// The place's name for the version.
     pub version: String,
     /// The file.
@@ -44,7 +60,7 @@ impl Kept {
     /// Reads it.
     pub async fn read(place: &Place) -> Result<Self, Failure> {
         let stores = stores()?;
-        let source = place.scimsession.clone();
+        let source = place.source()?;
         let stored = stores.read(&source).await?;
         Ok(Self {
             _lock: None,
@@ -58,7 +74,8 @@ impl Kept {
     /// Reads it to change it: of commands that change the same file one waits for the other.
     /// Stores in a cloud have no such lock; there [`replace`](Self::replace) notices most of it.
     pub async fn read_to_change(place: &Place) -> Result<Self, Failure> {
-        let dir = match &place.scimsession {
+        let source = place.source()?;
+        let dir = match &source {
             Source::File(path) => path.parent().map(|dir| match dir.as_os_str().is_empty() {
                 true => Path::new("."),
                 false => dir,

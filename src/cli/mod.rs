@@ -228,7 +228,7 @@ pub fn run() -> ExitCode {
                 dir,
                 account,
                 flags,
-            } => dev::run(&dir, account.sandbox_port, &flags).await,
+            } => dev::run(&dir, account.number()?, &flags).await,
             Command::Setup(setup) => setup::run(setup).await,
             Command::Credentials(command) => credentials::run(command).await,
             Command::Token(command) => token::run(command).await,

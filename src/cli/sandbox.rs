@@ -50,9 +50,22 @@ pub enum Command {
 
 #[derive(clap::Args)]
 pub struct Port {
-    /// Port of the account server, when the account is made (3003).
-    #[arg(long, env = "SCIM_BRIDGE_SANDBOX_PORT")]
-    pub sandbox_port: Option<u16>,
+    /// Port of the account server, when the account is made (3003) [SCIM_BRIDGE_SANDBOX_PORT].
+    #[arg(long)]
+    sandbox_port: Option<u16>,
+}
+
+impl Port {
+    /// The port, whoever says it.
+    pub fn number(&self) -> Result<Option<u16>, Failure> {
+        let environment = || environment("SCIM_BRIDGE_SANDBOX_PORT").map(|text| text.parse());
+        match self.sandbox_port {
+            Some(port) => Ok(Some(port)),
+            None => environment()
+                .transpose()
+                .map_err(|_| Failure::usage("SCIM_BRIDGE_SANDBOX_PORT is no port")),
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -73,7 +86,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             port,
             owner_only,
         } => {
-            let account = demo::Account::open(&Layout(&dir), port.sandbox_port, owner_only).await?;
+            let account = demo::Account::open(&Layout(&dir), port.number()?, owner_only).await?;
             print(&format!(
                 "The account server listens on http://{0}; its mailbox is http://{0}/sandbox/.",
                 account.address

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{
-    Failure, Status, client,
+    Failure, Status, client, environment,
     files::{self, Layout},
     kept::{Kept, Place},
     terminal::{self, Output, progress},
@@ -56,13 +56,13 @@ const NAME: &str = "SCIM bridge";
 
 #[derive(clap::Args)]
 pub struct Setup {
-    /// Sign-in address of the account, such as https://example.1password.com.
-    #[arg(long, env = "SCIM_BRIDGE_ACCOUNT")]
+    /// Sign-in address of the account, such as https://example.1password.com [SCIM_BRIDGE_ACCOUNT].
+    #[arg(long)]
     address: Option<String>,
     /// E-mail address of an owner or administrator. Secret Key and password are asked for, or read
     /// from SCIM_BRIDGE_ADMIN_SECRET_KEY and SCIM_BRIDGE_ADMIN_PASSWORD, or from two lines of
-    /// standard input.
-    #[arg(long, env = "SCIM_BRIDGE_ADMIN_EMAIL")]
+    /// standard input [SCIM_BRIDGE_ADMIN_EMAIL].
+    #[arg(long)]
     email: Option<String>,
     /// E-mail address of the Provision Manager that is made; it gets no mail
     /// [default: scim-bridge-XXXXXX at the administrator's domain].
@@ -425,12 +425,13 @@ async fn remove(
 
 /// What the administrator knows.
 fn login(setup: &Setup) -> Result<Login, Failure> {
-    let address = match &setup.address {
-        Some(address) => address.clone(),
+    let known = |flag: &Option<String>, variable| flag.clone().or_else(|| environment(variable));
+    let address = match known(&setup.address, "SCIM_BRIDGE_ACCOUNT") {
+        Some(address) => address,
         None => terminal::ask("Sign-in address of the account", "--address")?,
     };
-    let email = match &setup.email {
-        Some(email) => email.clone(),
+    let email = match known(&setup.email, "SCIM_BRIDGE_ADMIN_EMAIL") {
+        Some(email) => email,
         None => terminal::ask("E-mail address of an administrator", "--email")?,
     };
     let secret = |variable, question| {
@@ -458,10 +459,7 @@ fn default_email(administrator: &str) -> Result<String, Failure> {
 
 /// The scimsession in the directory.
 async fn present(layout: &Layout<'_>) -> Result<Kept, Failure> {
-    Kept::read(&Place {
-        scimsession: Source::File(layout.scimsession()),
-    })
-    .await
+    Kept::read(&Place::at(Source::File(layout.scimsession()))).await
 }
 
 /// The Provision Manager of the credentials in the directory.
