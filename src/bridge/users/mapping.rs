@@ -33,58 +33,32 @@ impl Known {
             .filter(|person| person.account_name == self.member.name)
     }
 
-    /// The person as a SCIM User. What the provider never sent is derived from the account.
+    /// The person as a SCIM User: as the provider sent them, or if none ever did, as the account
+    /// tells. A value that a provider took away is not made up again.
     fn to_user(&self) -> User {
         let email = self.member.requested_email();
         let mut user = match &self.person {
             Some(person) => sent(&person.value),
-            None => User::default(),
+            None => User {
+                emails: vec![Email {
+                    value: email.to_owned(),
+                    type_: Some("work".to_owned()),
+                    primary: Some(true),
+                    display: None,
+                }],
+                preferred_language: Some(self.member.language.clone()),
+                ..User::default()
+            },
         };
         if !same_address(&user.user_name, email) {
             user.user_name = email.to_owned();
         }
         if self.names().is_none() {
-            user.display_name = None;
+            user.display_name = Some(self.member.name.clone());
             user.name = split_name(&self.member.name);
         }
-        user.display_name
-            .get_or_insert_with(|| self.member.name.clone());
-        if user.emails.is_empty() {
-            user.emails.push(Email {
-                value: user.user_name.clone(),
-                type_: Some("work".to_owned()),
-                primary: Some(true),
-                display: None,
-            });
-        }
         user.active = Some(!self.member.state.is_inactive());
-        user.preferred_language
-            .get_or_insert_with(|| self.member.language.clone());
         user
-    }
-
-    /// Drops from a changed user what was only derived and came back unchanged, so that it goes
-    /// on following what it is derived from.
-    pub(super) fn forget_derived(&self, user: &mut User) {
-        let shown = self.to_user();
-        let names = self.names();
-        if names.is_none_or(|person| person.display_name.is_none())
-            && user.display_name == shown.display_name
-        {
-            user.display_name = None;
-        }
-        if names.is_none() && user.name == shown.name {
-            user.name = Name::default();
-        }
-        let person = self.person.as_ref().map(|person| &person.value);
-        if person.is_none_or(|person| person.emails.is_empty()) && user.emails == shown.emails {
-            user.emails.clear();
-        }
-        if person.is_none_or(|person| person.preferred_language.is_none())
-            && user.preferred_language == shown.preferred_language
-        {
-            user.preferred_language = None;
-        }
     }
 
     /// Counts the changes that are made through the person; `groups`, if they are shown, are
@@ -241,6 +215,12 @@ pub(super) fn is_address(text: &str) -> bool {
         && !text.contains(illegal)
 }
 
+/// Whether this is the principal name that Entra ID makes for a guest, `jane_ex.com#EXT#@tenant`,
+/// which no mail reaches.
+pub(super) fn is_guest_name(user_name: &str) -> bool {
+    user_name.to_ascii_lowercase().contains("#ext#@")
+}
+
 /// The first language of `preferredLanguage`, which has the form of an Accept-Language header
 /// (RFC 7643, section 4.1.1); `None` for what is no language tag.
 pub(super) fn first_language(preferred: &str) -> Option<String> {
@@ -272,8 +252,10 @@ pub(super) fn same_address(a: &str, b: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::account::{MemberKind, MemberState};
 
     #[test]
     fn an_address_is_one_address() {
@@ -302,6 +284,56 @@ mod tests {
         ] {
             assert!(!is_address(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_guest_is_told_by_the_mark_in_the_name() {
+        assert!(is_guest_name("jane_ex.com#EXT#@t.example"));
+        assert!(!is_guest_name("jane#ext@t.example"));
+    }
+
+    fn known(person: Option<Person>) -> Known {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let member = Member {
+            id: "AAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(),
+            email: "ann@example.com".into(),
+            pending_email: None,
+            name: "Ann Lee".into(),
+            language: "en".into(),
+            state: MemberState::Active,
+            kind: MemberKind::Member,
+            protected: false,
+            key_fingerprint: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let person = person.map(|value| Versioned { value, version: 1 });
+        Known { member, person }
+    }
+
+    #[test]
+    fn only_who_was_never_sent_is_derived() {
+        let derived = known(None).to_user();
+        assert_eq!(derived.display_name.as_deref(), Some("Ann Lee"));
+        assert_eq!(derived.name.family_name.as_deref(), Some("Lee"));
+        assert_eq!(derived.emails[0].value, "ann@example.com");
+        assert_eq!(derived.preferred_language.as_deref(), Some("en"));
+
+        let bare = User {
+            user_name: "Ann@example.com".to_owned(),
+            ..User::default()
+        };
+        let shown = User {
+            active: Some(true),
+            ..bare.clone()
+        };
+        let as_sent = known(Some(record(&bare, "Ann Lee".to_owned(), true)));
+        assert_eq!(as_sent.to_user(), shown);
+
+        // Renamed in the account: the names that were sent are no longer true.
+        let renamed = known(Some(record(&bare, "Anna".to_owned(), true)));
+        assert_eq!(renamed.to_user().display_name.as_deref(), Some("Ann Lee"));
     }
 
     #[test]

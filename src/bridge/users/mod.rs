@@ -1,8 +1,8 @@
 //! SCIM Users and the people of the account.
 //!
 //! The account holds an address, one name, a language and a state. The parts of the name, the
-//! addresses and the ids that the provider sent are kept beside it and come back as sent, for as
-//! long as the account still shows the name they led to.
+//! addresses and the ids that the provider sent are kept beside it and come back as sent, the names
+//! for as long as the account still shows the one they led to.
 
 use std::time::Duration;
 
@@ -23,7 +23,9 @@ use crate::{
     },
     state::{self, CreationKey, Person, Versioned},
 };
-use mapping::{first_language, is_address, local_part, record, same_address, sent, shown_name};
+use mapping::{
+    first_language, is_address, is_guest_name, local_part, record, same_address, sent, shown_name,
+};
 
 pub(super) use mapping::Known;
 
@@ -225,8 +227,7 @@ impl Bridge {
 
     /// Makes a person what the provider wants them to be: the account first, then the record, so
     /// that a repeat after a failure finds only what is left to do.
-    async fn make(&self, known: Known, mut user: User) -> Result<Known, Change> {
-        known.forget_derived(&mut user);
+    async fn make(&self, known: Known, user: User) -> Result<Known, Change> {
         let before = known.person.as_ref().map(|person| &person.value);
         let edit = self.edit(&known, &user)?;
         let suspended = known.member.state.is_inactive();
@@ -366,9 +367,13 @@ impl Bridge {
         }
         if !self.settings.allows_domain_of(user_name) {
             let domain = user_name.rsplit_once('@').map_or("", |(_, domain)| domain);
+            let mailbox = match is_guest_name(user_name) {
+                true => "map the user's mail attribute to userName, as this is no mailbox, or ",
+                false => "",
+            };
             return Err(scim::Error::invalid_value(format!(
-                "people at {domain} are not invited: add the domain to the bridge's setting \
-                 SCIM_BRIDGE_ALLOWED_DOMAINS and to the account's allowed domains"
+                "people at {domain} are not invited: {mailbox}add the domain to the bridge's \
+                 setting SCIM_BRIDGE_ALLOWED_DOMAINS and to the account's allowed domains"
             ))
             .into());
         }

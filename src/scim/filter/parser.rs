@@ -422,8 +422,12 @@ fn is_bare_value(word: &str) -> bool {
 }
 
 /// A number as in JSON. JSON's reader says whether it is one, but may miss a fraction's last
-/// digit, so that the filter would not print back as it was.
+/// digit, so that the filter would not print back as it was; and it passes over a line's end, which
+/// is part of no number.
 fn number(word: &str) -> Option<Number> {
+    if word.contains(char::is_whitespace) {
+        return None;
+    }
     let read = serde_json::from_str::<Number>(word).ok()?;
     if read.is_f64() {
         word.parse().ok().and_then(Number::from_f64)

@@ -191,3 +191,12 @@ fn fractions_keep_their_last_digit() {
         assert_eq!(compatible(&filter.to_string()), filter, "{number}");
     }
 }
+
+#[test]
+fn a_line_end_is_no_part_of_a_number() {
+    for policy in [Policy::strict(), Policy::compatible()] {
+        for text in ["emails eq 0\r", "emails eq 0\n", "title ge 1.5\r"] {
+            refused(text, policy);
+        }
+    }
+}

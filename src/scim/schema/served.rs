@@ -188,7 +188,7 @@ pub static SERVED_GROUP: ResourceSchema = ResourceSchema {
                         ..STRING
                     },
                     Attribute {
-                        mutability: Mutability::Immutable,
+                        mutability: Mutability::ReadOnly,
                         description: "The person's name.",
                         ..DISPLAY
                     },
