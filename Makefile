@@ -28,10 +28,10 @@ target/tools/installed: tests/support/requirements.txt
 	@rm -rf target/tools && mkdir -p target/tools
 	@if { python3 -m venv target/tools/venv && \
 	  target/tools/venv/bin/pip install --quiet -r $<; } >target/tools/log 2>&1; \
-	then touch $@; \
+	then cp $< $@; \
 	else \
-	  echo "SKIPPED: the tests against AWS's stand-in. They need python3 with venv and pip, and a"; \
-	  echo "package registry; this is what went wrong (all of it is in target/tools/log):"; \
+	  echo "SKIPPED: the tests against AWS's stand-in and by scim2-tester. They need python3 (3.11 or"; \
+	  echo "newer) with venv and pip, and a package registry; this is what went wrong (all of it is in target/tools/log):"; \
 	  tail -n 3 target/tools/log; \
 	fi
 

@@ -12,6 +12,7 @@ mod lists;
 mod media;
 mod okta;
 mod paths;
+mod scim2_tester;
 mod secrets;
 mod setup;
 mod stores;
@@ -22,3 +23,5 @@ mod support;
 mod azure_stand_in;
 #[path = "../support/moto.rs"]
 mod moto;
+#[path = "../support/tools.rs"]
+mod tools;

@@ -5,10 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -44,9 +41,10 @@ pub struct World {
     pub sweep_key: String,
     manager: Option<Kit>,
     credentials: Option<SignInCredentials>,
-    requests: Arc<AtomicUsize>,
-    sign_ins: Arc<AtomicUsize>,
+    /// What the account server was asked: method and path, in the order in which it came.
+    asked: Arc<Mutex<Vec<String>>>,
     losing: Arc<Mutex<Option<&'static str>>>,
+    in_front: Arc<Mutex<Option<StatusCode>>>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
 }
@@ -128,9 +126,9 @@ impl World {
             owner: nobody,
             manager: None,
             credentials: None,
-            requests: Arc::default(),
-            sign_ins: Arc::default(),
+            asked: Arc::default(),
             losing: Arc::default(),
+            in_front: Arc::default(),
             sweep_key: String::new(),
             address: listener.local_addr().unwrap(),
             server: None,
@@ -156,19 +154,22 @@ impl World {
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let requests = Arc::clone(&self.requests);
-        let sign_ins = Arc::clone(&self.sign_ins);
+        let asked = Arc::clone(&self.asked);
         let losing = Arc::clone(&self.losing);
+        let in_front = Arc::clone(&self.in_front);
         let between = move |request: Request, next: Next| {
-            requests.fetch_add(1, Ordering::Relaxed);
-            if request.uri().path() == "/api/v3/auth/start" {
-                sign_ins.fetch_add(1, Ordering::Relaxed);
-            }
+            let path = request.uri().path();
+            let line = format!("{} {path}", request.method());
+            asked.lock().unwrap().push(line);
             let lost = losing
                 .lock()
                 .unwrap()
-                .is_some_and(|end| request.uri().path().ends_with(end));
+                .is_some_and(|end| path.ends_with(end));
+            let in_front = *in_front.lock().unwrap();
             async move {
+                if let Some(status) = in_front {
+                    return (status, [("retry-after", "17")]).into_response();
+                }
                 let answer = next.run(request).await;
                 match lost {
                     true => reqwest::StatusCode::BAD_GATEWAY.into_response(),
@@ -191,6 +192,12 @@ impl World {
         *self.losing.lock().unwrap() = None;
     }
 
+    /// From now on something in front of the account answers everything with this status.
+    #[allow(dead_code, reason = "for another test binary")]
+    pub fn answer_in_front(&self, status: StatusCode) {
+        *self.in_front.lock().unwrap() = Some(status);
+    }
+
     /// The account as the Provision Manager sees it, without a bridge between.
     pub fn provision_manager(&self) -> NativeAccount {
         NativeAccount::new(self.credentials.clone().unwrap(), self.client.clone())
@@ -198,12 +205,22 @@ impl World {
 
     /// How many requests the account server has seen.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+        self.asked_about("").len()
     }
 
     /// How many sign-ins have begun.
     pub fn sign_ins(&self) -> usize {
-        self.sign_ins.load(Ordering::Relaxed)
+        self.asked_about("/api/v3/auth/start").len()
+    }
+
+    /// What the account server was asked in whose path this text stands.
+    pub fn asked_about(&self, text: &str) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|line| line.contains(text))
+            .cloned()
+            .collect()
     }
 
     /// The account server goes away, and its connections with it.
@@ -477,9 +494,10 @@ impl Bridge {
         found
     }
 
-    /// Invites somebody the short way.
+    /// Invites somebody of whom only the address is known.
     pub async fn invite(&self, email: &str) -> String {
-        let user = json!({ "schemas": [USER], "userName": email, "displayName": email });
+        let user = json!({ "schemas": [USER], "userName": email, "displayName": email,
+            "emails": [{ "value": email, "type": "work", "primary": true }] });
         self.post("/Users", user).await.created()
     }
 }

@@ -237,7 +237,7 @@ async fn on_one_machine_the_azure_cli_is_asked() {
     };
     az("echo 'Please run az login to setup account.' >&2; exit 1");
     let error = place.read(&secret).await.unwrap_err();
-    assert_eq!(kind(&error), Kind::Denied, "{error}");
+    assert_eq!(kind(&error), Kind::Unreachable, "{error}");
     assert!(error.to_string().contains("Please run az login"), "{error}");
     let token = azure.token();
     az(&format!(

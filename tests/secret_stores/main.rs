@@ -9,3 +9,5 @@ mod support;
 mod azure_stand_in;
 #[path = "../support/moto.rs"]
 mod moto;
+#[path = "../support/tools.rs"]
+mod tools;

@@ -2,14 +2,15 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
-    path::Path,
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
 use scim_bridge::outbound;
 use serde_json::Value;
+
+use super::tools;
 
 struct Moto {
     url: String,
@@ -26,18 +27,10 @@ pub fn url() -> Option<&'static str> {
 }
 
 fn start() -> Option<Moto> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tools = root.join("target/tools");
-    if !tools.join("installed").exists() {
-        // Past the test harness, which shows only what failing tests print.
-        let _ = std::io::stderr().write_all(
-            b"SKIPPED: tests against AWS's stand-in, which is not installed: run make test-tools\n",
-        );
-        return None;
-    }
-    let log = tools.join("moto.log");
-    let mut server = Command::new(tools.join("venv/bin/python"))
-        .arg(root.join("tests/support/run_moto.py"))
+    let python = tools::python("tests against AWS's stand-in")?;
+    let log = tools::directory().join("moto.log");
+    let mut server = Command::new(python)
+        .arg(tools::root().join("tests/support/run_moto.py"))
         .env_remove("AWS_PROFILE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
