@@ -264,11 +264,16 @@ impl Operation {
                 ));
             }
         };
-        let version = lookup::assigned(members, "version");
+        let version = match lookup::assigned(members, "version") {
+            None => None,
+            Some(Value::String(version)) => Some(version.clone()),
+            // Passed over, it would let a change through that was meant for another version.
+            Some(_) => return Err(Error::invalid_value("'version' must be a string.")),
+        };
         Ok(Self {
             action,
             kind,
-            version: version.and_then(Value::as_str).map(str::to_owned),
+            version,
         })
     }
 
@@ -325,20 +330,32 @@ fn patch(data: Value) -> Value {
     }
 }
 
+/// Members whose text may stand for a resource. Anywhere else a text is what it says: somebody may
+/// be called `bulkId:x`.
+const REFERRING: [&str; 4] = ["value", "$ref", "members", "path"];
+
 fn resolve_in(value: &mut Value, id_of: &mut impl FnMut(&str) -> Option<String>) {
+    resolve_below(value, false, id_of);
+}
+
+/// `refers` says whether a text here, or in a list here, may stand for a resource.
+fn resolve_below(value: &mut Value, refers: bool, id_of: &mut impl FnMut(&str) -> Option<String>) {
     match value {
-        Value::String(text) => resolve_text(text, id_of),
+        Value::String(text) if refers => resolve_text(text, id_of),
         Value::Array(values) => {
             for value in values {
-                resolve_in(value, id_of);
+                resolve_below(value, refers, id_of);
             }
         }
         Value::Object(members) => {
-            for value in members.values_mut() {
-                resolve_in(value, id_of);
+            for (name, value) in members {
+                let refers = REFERRING
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(name));
+                resolve_below(value, refers, id_of);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        _ => {}
     }
 }
 
@@ -538,6 +555,13 @@ mod tests {
                 json!([{"path": "members[value eq \"<u>\"]", "value": ["<u>", "about bulkId:u"]}])
             )
         );
+    }
+
+    #[test]
+    fn a_name_is_no_reference() {
+        let named = json!({"displayName": "bulkId:a", "name": {"givenName": "bulkId:b"}});
+        let request = request(json!([post("a", named)])).unwrap();
+        assert_eq!(request.schedule(), [(0, Ok(()))]);
     }
 
     #[test]

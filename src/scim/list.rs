@@ -33,15 +33,36 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads a URL's query. Names are read in any case, unknown ones passed over, and of a name
-    /// given twice the last counts. Without `count` there are `cap` results.
+    /// Reads a URL's query. Names are read in any case, unknown ones passed over. Lists of
+    /// attributes that are given twice are joined. Without `count` there are `cap` results.
     pub fn from_pairs(pairs: &[(String, String)], cap: u64) -> Result<Self, Error> {
-        let find = |name: &str| {
-            pairs
+        let all = |name: &str| -> Vec<&String> {
+            let named = pairs
                 .iter()
-                .rev()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value)
+                .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| value).collect()
+        };
+        for name in [
+            "startIndex",
+            "count",
+            "cursor",
+            "filter",
+            "sortBy",
+            "sortOrder",
+        ] {
+            if let [first, rest @ ..] = &all(name)[..]
+                && rest.iter().any(|other| other != first)
+            {
+                // To drop one of two filters would widen the answer.
+                return Err(Error::invalid_value(format!(
+                    "'{name}' is there more than once, with different values."
+                )));
+            }
+        }
+        let find = |name: &str| all(name).into_iter().next();
+        let listed = |name: &str| {
+            let texts: Vec<&str> = all(name).into_iter().map(String::as_str).collect();
+            texts.join(",")
         };
         let cursor = find("cursor").cloned();
         Ok(Self {
@@ -55,8 +76,8 @@ impl ListQuery {
             filter: find("filter").cloned(),
             sort_by: find("sortBy").cloned(),
             direction: direction(find("sortOrder").map(String::as_str))?,
-            attributes: names(find("attributes")),
-            excluded_attributes: names(find("excludedAttributes")),
+            attributes: names(&listed("attributes")),
+            excluded_attributes: names(&listed("excludedAttributes")),
         })
     }
 
@@ -199,16 +220,12 @@ fn direction(given: Option<&str>) -> Result<Direction, Error> {
 }
 
 /// RFC 7644 section 3.9: names parted by commas.
-fn names(given: Option<&String>) -> Vec<String> {
-    given
-        .map(|text| {
-            text.split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default()
+fn names(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn string(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Error> {
@@ -223,7 +240,7 @@ fn strings(members: &Map<String, Value>, name: &str) -> Result<Vec<String>, Erro
     let wrong = || Error::invalid_value(format!("'{name}' must be a list of strings."));
     match lookup::assigned(members, name) {
         None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(names(Some(text))),
+        Some(Value::String(text)) => Ok(names(text)),
         Some(Value::Array(values)) => values
             .iter()
             .map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong))
@@ -273,6 +290,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_twice_is_joined_or_refused() {
+        let query = read(&[("attributes", "a,b"), ("ATTRIBUTES", "c")]).unwrap();
+        assert_eq!(query.attributes, ["a", "b", "c"]);
+        assert!(read(&[("filter", "a pr"), ("filter", "a pr")]).is_ok());
+        for name in ["filter", "sortBy", "count", "startIndex", "cursor"] {
+            let error = read(&[(name, "1"), (name, "2")]).unwrap_err();
+            assert_eq!(error.scim_type, Some(ScimType::InvalidValue), "{name}");
+        }
+    }
+
+    #[test]
     fn page_numbers_are_bounded() {
         for (pairs, start_index, count) in [
             (vec![], 1, 100),
@@ -319,11 +347,11 @@ mod tests {
         let same = read(&[("count", "2"), ("Filter", "id pr"), ("cursor", "x")]).unwrap();
         assert_eq!(one.selection(), same.selection());
         for other in [
-            ("sortBy", "id"),
-            ("sortOrder", "descending"),
-            ("filter", "id PR"),
+            &[("filter", "id pr"), ("sortBy", "id")][..],
+            &[("filter", "id pr"), ("sortOrder", "descending")],
+            &[("filter", "id PR")],
         ] {
-            let other = read(&[("filter", "id pr"), other]).unwrap();
+            let other = read(other).unwrap();
             assert_ne!(one.selection(), other.selection());
         }
     }

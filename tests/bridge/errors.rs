@@ -251,6 +251,11 @@ async fn owners_the_bridge_itself_and_powerful_groups_are_out_of_reach() {
     ] {
         bridge.patch(&path, operation).await.error(403, None);
     }
+    // What the account would never hear of is no less theirs.
+    let bare = json!({"schemas": [USER], "userName": world.owner.email});
+    bridge.put(&path, bare).await.error(403, None);
+    let other = json!([{"op": "replace", "path": "emails", "value": [{"value": "e@x.example"}]}]);
+    bridge.patch(&path, other).await.error(403, None);
     bridge.delete(&path).await.error(403, None);
     // What changes nothing is no harm: a provider may match the owner, and note its own id.
     let note = json!([{"op": "replace", "path": "externalId", "value": "o"},

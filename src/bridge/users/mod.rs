@@ -212,6 +212,14 @@ impl Bridge {
                 conditions.check_change(&known.version(None))?;
             }
             let user = wanted(&known)?;
+            // Also what only the store would keep. A provider may match anybody, and note its own id.
+            let current = User {
+                external_id: user.external_id.clone(),
+                ..User::from_value(&known.to_value("", None), &POLICY)?
+            };
+            if current != user {
+                known.refuse_if_protected()?;
+            }
             match self.make(known, user).await {
                 Err(Change::Conflict) if attempt < ATTEMPTS => {
                     // Longer each time, so that many who met once do not meet again.
