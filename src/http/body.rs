@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, _: &S) -> Result<Self, scim::Error> {
         if !is_json(request.headers()) {
             return Err(scim::Error::unsupported_media_type(
-                "send application/scim+json or application/json",
+                "send application/scim+json or application/json, in UTF-8",
             ));
         }
         if is_encoded(request.headers()) {
@@ -69,9 +69,22 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return true;
     };
-    let media_type = value.to_str().unwrap_or_default().split(';').next();
-    let media_type = media_type.unwrap_or_default().trim();
+    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    // JSON is UTF-8 (RFC 8259, section 8.1), and ASCII is UTF-8 too.
+    let readable = |charset: &str| {
+        let charset = charset.trim().trim_matches('"');
+        ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(charset))
+    };
     ["application/scim+json", "application/json"]
         .iter()
         .any(|known| known.eq_ignore_ascii_case(media_type))
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+                readable(charset)
+            }
+            _ => true,
+        })
 }

@@ -150,7 +150,9 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         ));
     let public_url = options.public_url.map(Arc::from);
     // Around the router, not in it: the path must be tidy before a route is looked for.
-    let tidy = MapRequestLayer::new(move |request| base::tidy(request, public_url.clone()));
+    let tidy = MapRequestLayer::new(move |request| {
+        base::tidy(media::plain_codings(request), public_url.clone())
+    });
     Service::new(tidy.layer(router))
 }
 
