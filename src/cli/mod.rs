@@ -207,7 +207,7 @@ fn status(error: &(dyn Error + 'static)) -> Status {
     }
 }
 
-/// Runs the command line; the exit statuses are [`Status`].
+/// Runs the command line. `--help` lists the exit statuses.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

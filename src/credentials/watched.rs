@@ -156,7 +156,16 @@ impl<T: Secret> Inner<T> {
             Ok(stored) => T::read(&stored.text).map(|value| (value, stored.version)),
             Err(error) => Err(error.into()),
         };
-        self.lock().take(read, now)
+        let mut state = self.lock();
+        let count = state.count;
+        let outcome = state.take(read, now);
+        if let (true, Ok(loaded)) = (state.count > count, &outcome) {
+            tracing::info!(place = %self.source, version = loaded.version, "a secret was read");
+        }
+        if let Some(error) = &state.problem {
+            tracing::warn!(%error, "a secret could not be read");
+        }
+        outcome
     }
 
     /// What is known without asking, if that is recent enough.
@@ -203,7 +212,6 @@ impl<T> State<T> {
                 self.seen = now;
                 self.problem = None;
                 if !known(&self.loaded, &version) {
-                    tracing::info!(version, "a secret was read");
                     self.count += 1;
                     self.before = self.loaded.replace(Arc::new(Loaded {
                         value,
@@ -214,7 +222,6 @@ impl<T> State<T> {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a secret could not be read");
                 if let Error::Store(StoreError::Missing { .. } | StoreError::Denied { .. }) = error
                 {
                     (self.loaded, self.before) = (None, None);
