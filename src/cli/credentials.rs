@@ -8,15 +8,12 @@ use time::OffsetDateTime;
 
 use super::{
     Failure, client,
-    kept::{Kept, Place},
+    kept::{Kept, Place, sign_in},
     stores,
     terminal::{Output, progress},
     token,
 };
-use crate::{
-    account::{Account, native::NativeAccount},
-    credentials::{Access, Credentials, ScimSession, Secret, Source, SweepKey},
-};
+use crate::credentials::{Access, ScimSession, Secret, Source, SweepKey};
 
 #[derive(Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
@@ -200,12 +197,10 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::Check { place, output } => {
             let kept = Kept::read(&place).await?;
             let opener = kept.opener().await?;
-            let Credentials::Native(native) = Credentials::open(&kept.file, &*opener, now)?;
-            progress(&format!("signing in at {}", native.origin()));
+            let native = kept.credentials(&*opener)?;
             let (email, address) = (native.email.clone(), native.origin());
-            let account = NativeAccount::new(native, client()?);
-            let identity = account.identity().await?;
-            account.sign_out().await;
+            progress(&format!("signing in at {address}"));
+            let identity = sign_in(client()?, native).await?;
             let value = json!({
                 "version": kept.version,
                 "signInAddress": address,

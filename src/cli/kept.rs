@@ -8,10 +8,12 @@ use zeroize::Zeroizing;
 
 use super::{Failure, SECRET_PREFIXES, Status, environment, stores, terminal};
 use crate::{
+    account::{self, Account, Identity, native::NativeAccount},
     credentials::{
-        self, BearerToken, Opener, Recipient, ScimSession, Secret, Source, Stores, SweepKey,
-        SweepKeySource,
+        self, BearerToken, Credentials, Opener, Recipient, ScimSession, Secret, Source, Stores,
+        SweepKey, SweepKeySource,
     },
+    onepassword::sign_in_credentials::SignInCredentials,
     private_file,
 };
 
@@ -116,6 +118,13 @@ impl Kept {
         Ok(secret)
     }
 
+    /// What is sealed in the file.
+    pub fn credentials(&self, opener: &dyn Opener) -> Result<SignInCredentials, Failure> {
+        let Credentials::Native(native) =
+            Credentials::open(&self.file, opener, OffsetDateTime::now_utc())?;
+        Ok(native)
+    }
+
     /// A secret from the environment that opens the file, or the file `sweep-key` beside it, if
     /// that still does.
     pub async fn opener_at_hand(&self) -> Result<Option<Box<dyn Opener>>, Failure> {
@@ -206,4 +215,15 @@ fn parse(text: &str) -> Result<Box<dyn Opener>, Failure> {
                 .map_err(credentials::Error::from)?,
         )),
     }
+}
+
+/// Signs in as the bridge does, and out again.
+pub async fn sign_in(
+    http: reqwest::Client,
+    credentials: SignInCredentials,
+) -> Result<Identity, account::Error> {
+    let account = NativeAccount::new(credentials, http);
+    let identity = account.identity().await;
+    account.sign_out().await;
+    identity
 }

@@ -17,17 +17,14 @@ use zeroize::Zeroizing;
 use super::{
     Failure, Status, client, environment,
     files::{self, Layout},
-    kept::{Kept, Place},
+    kept::{Kept, Place, sign_in},
     terminal::{self, Output, progress},
     token::Expiry,
 };
 use crate::{
     account::{
-        self, Account, GroupId, KeyFingerprint, Member, MemberId,
-        native::{
-            NativeAccount,
-            setup::{Administrator, Login, NewManager},
-        },
+        self, GroupId, KeyFingerprint, Member, MemberId,
+        native::setup::{Administrator, Login, NewManager},
     },
     credentials::{
         BearerToken, Credentials, Holder, NewRecipient, ScimSession, Secret, Source, SweepKey,
@@ -332,7 +329,7 @@ async fn manager(
         administrator.hand_over(&old, &member.id).await?;
     }
     progress("signing in as the Provision Manager, as the bridge will");
-    sign_in(credentials.clone()).await?;
+    sign_in(client()?, credentials.clone()).await?;
     let others = administrator.managers(group).await?.into_iter();
     let others = others.filter(|one| one.id != member.id);
     Ok(Manager {
@@ -467,9 +464,7 @@ async fn present_manager(layout: &Layout<'_>) -> Result<String, Failure> {
     let open = async {
         let kept = present(layout).await?;
         let opener = kept.opener().await?;
-        let Credentials::Native(native) =
-            Credentials::open(&kept.file, &*opener, OffsetDateTime::now_utc())?;
-        Ok::<_, Failure>(native.email)
+        Ok::<_, Failure>(kept.credentials(&*opener)?.email)
     };
     open.await.map_err(|Failure { reason, status }| Failure {
         reason: format!(
@@ -505,11 +500,10 @@ async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure>
         );
         return Ok(setup.output.show(&value, &text)?);
     };
-    let Credentials::Native(native) =
-        Credentials::open(&kept.file, &*opener, OffsetDateTime::now_utc())?;
+    let native = kept.credentials(&*opener)?;
     let email = native.email.clone();
     progress(&format!("signing in as {email}"));
-    match sign_in(native).await {
+    match sign_in(client()?, native).await {
         Ok(identity) => {
             let text = format!(
                 "The set-up is done: {} lets {email} in.\n{more}",
@@ -525,15 +519,6 @@ async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure>
         }),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Signs in as the bridge does, and out again.
-async fn sign_in(credentials: SignInCredentials) -> Result<account::Identity, account::Error> {
-    let http = client().map_err(|failure| account::Error::Protocol(failure.reason))?;
-    let account = NativeAccount::new(credentials, http);
-    let identity = account.identity().await;
-    account.sign_out().await;
-    identity
 }
 
 fn other_account(layout: &Layout<'_>, address: &str) -> Failure {

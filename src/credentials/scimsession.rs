@@ -211,26 +211,16 @@ impl ScimSession {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (_, key) = self.unwrap_for(secret, now)?;
         let content_key = key.for_credentials()?;
-        self.check_mac(&mac_key(&content_key))?;
         self.unseal(&content_key)
     }
 
-    /// The recipient whose secret this is. The whole list of them has been authenticated then,
-    /// and unless it is a monitor's, the credentials too.
+    /// The recipient whose secret this is. The whole file has been authenticated then.
     ///
     /// # Errors
     /// [`Error::NotARecipient`] if it is nobody's, [`Error::Expired`] if it was somebody's,
     /// [`Error::Damaged`] if the file is not as it was sealed.
     pub fn recipient(&self, secret: &dyn Opener, now: OffsetDateTime) -> Result<&Recipient, Error> {
-        let (recipient, key) = self.unwrap_for(secret, now)?;
-        match key {
-            Unwrapped::ContentKey(key) => {
-                self.check_mac(&mac_key(&key))?;
-                self.unseal(&key)?;
-            }
-            Unwrapped::MacKey(key) => self.check_mac(&key)?,
-        }
-        Ok(recipient)
+        self.unwrap_for(secret, now).map(|(recipient, _)| recipient)
     }
 
     /// The same file with one more recipient.
@@ -381,7 +371,8 @@ impl ScimSession {
         })
     }
 
-    /// The recipient of this secret, and the key that its access brings.
+    /// The recipient of this secret, and the key that its access brings, with which the whole file
+    /// has been authenticated.
     fn unwrap_for(
         &self,
         secret: &dyn Opener,
@@ -412,6 +403,10 @@ impl ScimSession {
             true => Unwrapped::ContentKey(key),
             false => Unwrapped::MacKey(key),
         };
+        match &key {
+            Unwrapped::ContentKey(key) => self.check_mac(&mac_key(key))?,
+            Unwrapped::MacKey(key) => self.check_mac(key)?,
+        }
         Ok((recipient, key))
     }
 
