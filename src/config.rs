@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    bridge,
+    bridge::{self, Confirmations, Deprovisioning, Guards, Mode},
     credentials::{Secrets, Source},
     http,
 };
@@ -72,6 +72,42 @@ const DOMAINS: Setting = setting(
     "SCIM_BRIDGE_ALLOWED_DOMAINS",
     "e-mail domains to invite and confirm, comma-separated (any)",
 );
+const WHO: Setting = setting(
+    "SCIM_BRIDGE_CONFIRM",
+    "whom to confirm: those whom this bridge invited, or anybody (invited)",
+);
+const BATCH: Setting = setting(
+    "SCIM_BRIDGE_CONFIRMATION_BATCH",
+    "people that a sweep looks at together, up to 1000 (200)",
+);
+const CONCURRENCY: Setting = setting(
+    "SCIM_BRIDGE_CONFIRMATION_CONCURRENCY",
+    "people that a sweep confirms at the same time (8)",
+);
+const BUDGET: Setting = setting(
+    "SCIM_BRIDGE_CONFIRMATION_BUDGET",
+    "seconds after which a sweep leaves the rest to the next one (45)",
+);
+const GUARD_PEOPLE: Setting = setting(
+    "SCIM_BRIDGE_GUARD_PEOPLE",
+    "people that may be suspended or deleted in an hour (10) ...",
+);
+const GUARD_PERCENT: Setting = setting(
+    "SCIM_BRIDGE_GUARD_PERCENT",
+    "... or percent of the account's people, if that is more (10)",
+);
+const GUARD_GROUP: Setting = setting(
+    "SCIM_BRIDGE_GUARD_EMPTY_GROUP",
+    "members of the largest group that one request may empty or delete (10)",
+);
+const DEPROVISION: Setting = setting(
+    "SCIM_BRIDGE_DEPROVISION",
+    "what becomes of removed people: suspend, leave-groups, or delete-after-30d (suspend)",
+);
+const MODE: Setting = setting(
+    "SCIM_BRIDGE_MODE",
+    "act, or observe: change nothing and note what would be done (act)",
+);
 const SCIMSESSION: Setting = setting(
     "SCIM_BRIDGE_SCIMSESSION",
     "sealed credentials: a path, an ARN or a Key Vault URL (.local/scimsession)",
@@ -94,13 +130,22 @@ const ROOTS: Setting = setting(
 );
 
 /// Every setting, for help texts.
-pub const SETTINGS: [Setting; 11] = [
+pub const SETTINGS: [Setting; 20] = [
     PORT,
     LISTEN,
     PUBLIC_URL,
     DELAY,
     INTERVAL,
     DOMAINS,
+    WHO,
+    BATCH,
+    CONCURRENCY,
+    BUDGET,
+    GUARD_PEOPLE,
+    GUARD_PERCENT,
+    GUARD_GROUP,
+    DEPROVISION,
+    MODE,
     SCIMSESSION,
     SWEEP_KEY,
     REFRESH,
@@ -117,10 +162,10 @@ impl Config {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let text = |setting: Setting| lookup(setting.name).filter(|text| !text.trim().is_empty());
         let address: IpAddr = parsed(LISTEN, text(LISTEN))?.unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let seconds = |setting, default| -> Result<u32, Invalid> {
+        let number = |setting, default| -> Result<u32, Invalid> {
             Ok(parsed(setting, text(setting))?.unwrap_or(default))
         };
-        let some_seconds = |setting, default| match seconds(setting, default)? {
+        let positive = |setting, default| match number(setting, default)? {
             0 => Err(invalid(setting, "has to be at least 1")),
             some => Ok(some),
         };
@@ -138,23 +183,64 @@ impl Config {
                 ..http::Options::default()
             },
             bridge: bridge::Settings {
-                confirmation_delay: time::Duration::seconds(seconds(DELAY, 300)?.into()),
+                mode: match text(MODE).as_deref().map(str::trim) {
+                    None | Some("act") => Mode::Act,
+                    Some("observe") => Mode::Observe,
+                    Some(_) => return Err(invalid(MODE, "is act or observe")),
+                },
                 allowed_domains: domains
                     .split(',')
                     .map(|domain| domain.trim().trim_start_matches('@').to_lowercase())
                     .filter(|domain| !domain.is_empty())
                     .collect(),
+                confirmation: Confirmations {
+                    delay: time::Duration::seconds(number(DELAY, 300)?.into()),
+                    anybody: match text(WHO).as_deref().map(str::trim) {
+                        None | Some("invited") => false,
+                        Some("anybody") => true,
+                        Some(_) => return Err(invalid(WHO, "is invited or anybody")),
+                    },
+                    batch: match number(BATCH, 200)? {
+                        batch @ 1..=1000 => batch as usize,
+                        _ => return Err(invalid(BATCH, "is from 1 to 1000")),
+                    },
+                    concurrency: positive(CONCURRENCY, 8)? as usize,
+                    budget: time::Duration::seconds(positive(BUDGET, 45)?.into()),
+                },
+                guards: Guards {
+                    removals: number(GUARD_PEOPLE, 10)?,
+                    removals_percent: number(GUARD_PERCENT, 10)?,
+                    empty_group: number(GUARD_GROUP, 10)?.into(),
+                },
+                deprovisioning: match text(DEPROVISION) {
+                    None => Deprovisioning::Suspend,
+                    Some(text) => deprovisioning(text.trim())?,
+                },
             },
             secrets: Secrets {
                 scimsession: parsed(SCIMSESSION, text(SCIMSESSION))?
                     .unwrap_or(Source::File(".local/scimsession".into())),
                 sweep_key: parsed(SWEEP_KEY, text(SWEEP_KEY))?,
-                refresh: time::Duration::seconds(some_seconds(REFRESH, 60)?.into()),
+                refresh: time::Duration::seconds(positive(REFRESH, 60)?.into()),
             },
-            sweep_interval: Duration::from_secs(some_seconds(INTERVAL, 5)?.into()),
+            sweep_interval: Duration::from_secs(positive(INTERVAL, 5)?.into()),
             state: text(STATE).map_or(".local/state.db".into(), PathBuf::from),
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
+    }
+}
+
+fn deprovisioning(text: &str) -> Result<Deprovisioning, Invalid> {
+    let wrong = "is suspend, leave-groups, or delete-after- with a number of days, as in \
+                 delete-after-30d";
+    match text {
+        "suspend" => Ok(Deprovisioning::Suspend),
+        "leave-groups" => Ok(Deprovisioning::LeaveGroups),
+        _ => text
+            .strip_prefix("delete-after-")
+            .and_then(|rest| rest.strip_suffix('d')?.parse::<u16>().ok())
+            .map(|days| Deprovisioning::DeleteAfter(time::Duration::days(days.into())))
+            .ok_or_else(|| invalid(DEPROVISION, wrong)),
     }
 }
 
@@ -192,7 +278,7 @@ mod tests {
     fn without_any_variable_the_defaults_hold() {
         let config = read(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:3002");
-        assert_eq!(config.bridge.confirmation_delay, time::Duration::minutes(5));
+        assert_eq!(config.bridge.confirmation.delay, time::Duration::minutes(5));
         assert!(config.bridge.allowed_domains.is_empty());
         assert!(config.secrets.sweep_key.is_none());
         assert_eq!(config.secrets.refresh, time::Duration::MINUTE);
@@ -208,6 +294,15 @@ mod tests {
             ("SCIM_BRIDGE_CONFIRMATION_DELAY", "0"),
             ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "7"),
             ("SCIM_BRIDGE_ALLOWED_DOMAINS", "A.example, @b.example,"),
+            ("SCIM_BRIDGE_CONFIRM", "anybody"),
+            ("SCIM_BRIDGE_CONFIRMATION_BATCH", "9"),
+            ("SCIM_BRIDGE_CONFIRMATION_CONCURRENCY", "3"),
+            ("SCIM_BRIDGE_CONFIRMATION_BUDGET", "4"),
+            ("SCIM_BRIDGE_GUARD_PEOPLE", "0"),
+            ("SCIM_BRIDGE_GUARD_PERCENT", "1"),
+            ("SCIM_BRIDGE_GUARD_EMPTY_GROUP", "2"),
+            ("SCIM_BRIDGE_DEPROVISION", "delete-after-30d"),
+            ("SCIM_BRIDGE_MODE", "observe"),
             ("SCIM_BRIDGE_SCIMSESSION", "s"),
             ("SCIM_BRIDGE_SWEEP_KEY", &key.expose()),
             ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "5"),
@@ -217,9 +312,19 @@ mod tests {
         .unwrap();
         assert_eq!(config.listen.to_string(), "[::]:80");
         assert_eq!(config.door.public_url.as_deref(), Some("https://x.example"));
-        assert!(config.bridge.confirmation_delay.is_zero());
+        assert!(config.bridge.confirmation.delay.is_zero());
         assert_eq!(config.sweep_interval.as_secs(), 7);
         assert_eq!(config.bridge.allowed_domains, ["a.example", "b.example"]);
+        let confirmation = &config.bridge.confirmation;
+        assert!(confirmation.anybody);
+        assert_eq!((confirmation.batch, confirmation.concurrency), (9, 3));
+        assert_eq!(confirmation.budget, time::Duration::seconds(4));
+        let guards = config.bridge.guards;
+        assert_eq!((guards.removals, guards.removals_percent), (0, 1));
+        assert_eq!(guards.empty_group, 2);
+        let month = Deprovisioning::DeleteAfter(time::Duration::days(30));
+        assert_eq!(config.bridge.deprovisioning, month);
+        assert_eq!(config.bridge.mode, Mode::Observe);
         assert_eq!(config.secrets.scimsession, Source::File("s".into()));
         let given = config.secrets.sweep_key;
         assert!(matches!(given, Some(SweepKeySource::Given(_))));
@@ -243,6 +348,14 @@ mod tests {
             ("SCIM_BRIDGE_PUBLIC_URL", "x.example"),
             ("SCIM_BRIDGE_CONFIRMATION_DELAY", "-1"),
             ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "0"),
+            ("SCIM_BRIDGE_CONFIRM", "nobody"),
+            ("SCIM_BRIDGE_CONFIRMATION_BATCH", "1001"),
+            ("SCIM_BRIDGE_CONFIRMATION_CONCURRENCY", "0"),
+            ("SCIM_BRIDGE_CONFIRMATION_BUDGET", "0"),
+            ("SCIM_BRIDGE_GUARD_PEOPLE", "-1"),
+            ("SCIM_BRIDGE_DEPROVISION", "delete-after-d"),
+            ("SCIM_BRIDGE_DEPROVISION", "delete"),
+            ("SCIM_BRIDGE_MODE", "dry"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_SWEEP_KEY", "scimsweep_secret"),
             ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "0"),

@@ -159,7 +159,9 @@ impl Service {
     ) -> Result<Option<Bridge>, credentials::Error> {
         let recipient = file.value.recipient(secret, now)?;
         match recipient.access.opens_credentials() {
-            true => self.open(file, secret, now).map(Some),
+            true => Ok(Some(
+                self.open(file, secret, now)?.on_behalf_of(&recipient.label),
+            )),
             false => Ok(None),
         }
     }

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Bridge, Settings};
 use crate::{
     account::{self, KeyFingerprint, Member, MemberId, MemberKind, MemberState, Page, Start},
-    state::{self, Confirmation, ConfirmationStatus, Versioned},
+    state::{self, Confirmation, ConfirmationStatus, HoldReason, Versioned},
 };
 
 /// How many people a sweep holds in memory at once.
@@ -22,9 +22,6 @@ const BATCH: usize = 200;
 /// The first pause after a failed confirmation; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::seconds(30);
 const LONGEST_PAUSE: Duration = Duration::hours(1);
-
-/// Why a person is held whose key is another one now.
-const OTHER_KEY: &str = "the public key is not the one that was first seen";
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +86,7 @@ enum Step {
     /// Let them in.
     Confirm(KeyFingerprint),
     /// A check says no.
-    Hold(String),
+    Hold(HoldReason),
     /// The check that held them says yes by now: they go on waiting from when they began.
     Resume,
     /// They do not wait any more.
@@ -110,19 +107,20 @@ fn step(
         return Step::Finish;
     };
     if !settings.allows_domain_of(&member.email) {
-        return Step::Hold("the address is not in one of the allowed domains".into());
+        return Step::Hold(HoldReason::DomainNotAllowed);
     }
     // What is over says nothing of who waits now: the delay begins anew.
     let Some(record) = record.filter(|record| record.status != ConfirmationStatus::Over) else {
         return Step::Begin(key);
     };
     if record.fingerprint != key.as_str() {
-        return Step::Hold(OTHER_KEY.into());
+        return Step::Hold(HoldReason::KeyChanged);
     }
     match &record.status {
         ConfirmationStatus::Over | ConfirmationStatus::Held { .. } => Step::Resume,
+        ConfirmationStatus::Confirming { .. } | ConfirmationStatus::Rejected => Step::Wait,
         ConfirmationStatus::Waiting { not_before, .. } => {
-            let due = record.since + settings.confirmation_delay;
+            let due = record.since + settings.confirmation.delay;
             let due = not_before.map_or(due, |pause| due.max(pause));
             if now < due {
                 Step::Wait
@@ -232,6 +230,8 @@ impl Bridge {
                 Step::Begin(key) => Confirmation {
                     since: now,
                     fingerprint: key.as_str().to_owned(),
+                    email: member.map_or_else(String::new, |member| member.email.clone()),
+                    released: None,
                     status: ConfirmationStatus::waiting(),
                 },
                 Step::Resume => match known {
@@ -295,7 +295,10 @@ impl Bridge {
             Step::Confirm(_) => {}
             Step::Hold(reason) => {
                 sweep.held += 1;
-                return Ok(with(ConfirmationStatus::Held { reason }));
+                return Ok(with(ConfirmationStatus::Held {
+                    reason,
+                    key: known.fingerprint.clone(),
+                }));
             }
             _ => return Ok(with(ConfirmationStatus::Over)),
         }
@@ -315,7 +318,8 @@ impl Bridge {
             account::Error::KeyChanged => {
                 sweep.held += 1;
                 Ok(with(ConfirmationStatus::Held {
-                    reason: OTHER_KEY.into(),
+                    reason: HoldReason::KeyChanged,
+                    key: String::new(),
                 }))
             }
             error if SweepError::from(error.clone()).concerns_everybody() => Err(error.into()),
@@ -332,7 +336,7 @@ impl Bridge {
 fn hold(
     known: Option<&Confirmation>,
     member: Option<&Member>,
-    reason: String,
+    reason: HoldReason,
     now: OffsetDateTime,
 ) -> Confirmation {
     let key = || member.and_then(|member| member.key_fingerprint.as_ref());
@@ -343,7 +347,12 @@ fn hold(
             || key().map_or_else(String::new, |key| key.as_str().to_owned()),
             |known| known.fingerprint.clone(),
         ),
-        status: ConfirmationStatus::Held { reason },
+        email: member.map_or_else(String::new, |member| member.email.clone()),
+        released: None,
+        status: ConfirmationStatus::Held {
+            reason,
+            key: key().map_or_else(String::new, |key| key.as_str().to_owned()),
+        },
     }
 }
 
@@ -354,7 +363,7 @@ fn has_another_step(record: &Confirmation, now: OffsetDateTime) -> bool {
         ConfirmationStatus::Waiting { not_before, .. } => {
             not_before.is_none_or(|pause| pause <= now)
         }
-        ConfirmationStatus::Held { .. } | ConfirmationStatus::Over => false,
+        _ => false,
     }
 }
 
@@ -365,7 +374,7 @@ fn after_failure(
 ) -> ConfirmationStatus {
     let failures = match status {
         ConfirmationStatus::Waiting { failures, .. } => failures.saturating_add(1),
-        ConfirmationStatus::Held { .. } | ConfirmationStatus::Over => 1,
+        _ => 1,
     };
     let pause = FIRST_PAUSE * 2i32.saturating_pow(failures.saturating_sub(1).min(10));
     ConfirmationStatus::Waiting {
@@ -407,6 +416,8 @@ mod tests {
         Confirmation {
             since: START,
             fingerprint: "key".into(),
+            email: String::new(),
+            released: None,
             status,
         }
     }
@@ -425,16 +436,16 @@ mod tests {
         use MemberState::{
             Active, Suspended, TransferAccepted, TransferStarted, TransferSuspended,
         };
-        let settings = Settings {
-            confirmation_delay: Duration::seconds(300),
-            allowed_domains: Vec::new(),
-        };
+        let settings = Settings::default();
         let waiting = ConfirmationStatus::waiting;
-        let held = || Held { reason: "r".into() };
+        let held = || Held {
+            reason: HoldReason::KeyChanged,
+            key: String::new(),
+        };
         let key = || KeyFingerprint::new("key");
         let accepted = Some(member(TransferAccepted, Some("key")));
         let changed = Some(member(TransferAccepted, Some("other")));
-        let no_match = || Step::Hold("the public key is not the one that was first seen".into());
+        let no_match = || Step::Hold(HoldReason::KeyChanged);
         let cases = [
             ("first seen", None, accepted.clone(), 0, Step::Begin(key())),
             (
@@ -543,12 +554,12 @@ mod tests {
     #[test]
     fn a_domain_that_is_not_allowed_holds() {
         let settings = Settings {
-            confirmation_delay: Duration::ZERO,
             allowed_domains: vec!["other.example".into()],
+            ..Settings::default()
         };
         let member = member(MemberState::TransferAccepted, Some("key"));
         let next = step(None, Some(&member), &settings, START);
-        assert!(matches!(next, Step::Hold(reason) if reason.contains("domain")));
+        assert!(matches!(next, Step::Hold(HoldReason::DomainNotAllowed)));
     }
 
     #[test]
@@ -569,7 +580,12 @@ mod tests {
     fn the_first_key_stays_the_measure() {
         let known = record(ConfirmationStatus::waiting());
         let changed = member(MemberState::TransferAccepted, Some("other"));
-        let held = hold(Some(&known), Some(&changed), "r".into(), after(5));
+        let held = hold(
+            Some(&known),
+            Some(&changed),
+            HoldReason::KeyChanged,
+            after(5),
+        );
         assert_eq!((held.fingerprint.as_str(), held.since), ("key", START));
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     state::StateStore,
 };
 
+mod audit;
 mod bulk;
 mod confirmation;
 mod creation;
@@ -48,16 +49,97 @@ const ATTEMPTS: u32 = 8;
 pub struct Bridge {
     account: Arc<dyn Account>,
     store: Arc<dyn StateStore>,
+    /// Where the audit is kept.
+    audit: Arc<dyn StateStore>,
     settings: Arc<Settings>,
+    /// On whose behalf it works, for the audit.
+    actor: Arc<str>,
 }
 
 /// What an administrator decides.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long after a person signed up they are confirmed; zero means at once.
-    pub confirmation_delay: Duration,
+    /// Whether anything is changed at all.
+    pub mode: Mode,
     /// Domains that people may have their address in; empty leaves it to the account.
     pub allowed_domains: Vec<String>,
+    /// Who is confirmed, and when.
+    pub confirmation: Confirmations,
+    /// What a provider is not obeyed in without a question.
+    pub guards: Guards,
+    /// What becomes of people whom the provider does not want any more.
+    pub deprovisioning: Deprovisioning,
+}
+
+/// Whether the bridge acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does what it is asked.
+    #[default]
+    Act,
+    /// It answers as if, changes nothing, and notes in the audit what it would have done.
+    Observe,
+}
+
+/// The settings of the confirmation.
+#[derive(Clone, Debug)]
+pub struct Confirmations {
+    /// How long after a person signed up they are confirmed; zero means at once.
+    pub delay: Duration,
+    /// Whether those are confirmed, too, whom this bridge did not invite.
+    pub anybody: bool,
+    /// How many people a sweep holds in memory at once, 1 to 1000.
+    pub batch: usize,
+    /// How many people a sweep confirms at the same time, at least 1.
+    pub concurrency: usize,
+    /// How long a sweep may take before it leaves the rest to the next one.
+    pub budget: Duration,
+}
+
+/// The limits above which removals wait for an administrator.
+#[derive(Clone, Copy, Debug)]
+pub struct Guards {
+    /// How many people may be suspended or deleted in an hour; the larger of this and
+    /// `removals_percent` counts.
+    pub removals: u32,
+    /// The same in percent of the account's people.
+    pub removals_percent: u32,
+    /// One request may empty or delete a group of this many members, and no larger one.
+    pub empty_group: u64,
+}
+
+/// What becomes of people whom the provider does not want any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deprovisioning {
+    /// They are suspended, and keep everything for their return.
+    #[default]
+    Suspend,
+    /// They are taken out of the managed groups too; if they return they are put back.
+    LeaveGroups,
+    /// They are suspended, and after this time deleted for good.
+    DeleteAfter(Duration),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Act,
+            allowed_domains: Vec::new(),
+            confirmation: Confirmations {
+                delay: Duration::minutes(5),
+                anybody: false,
+                batch: 200,
+                concurrency: 8,
+                budget: Duration::seconds(45),
+            },
+            guards: Guards {
+                removals: 10,
+                removals_percent: 10,
+                empty_group: 10,
+            },
+            deprovisioning: Deprovisioning::Suspend,
+        }
+    }
 }
 
 impl Settings {
@@ -77,8 +159,19 @@ impl Bridge {
     pub fn new(account: Arc<dyn Account>, store: Arc<dyn StateStore>, settings: Settings) -> Self {
         Self {
             account,
+            audit: Arc::clone(&store),
             store,
             settings: Arc::new(settings),
+            actor: "bridge".into(),
+        }
+    }
+
+    /// The same bridge, at work on behalf of somebody: the label of a token or key.
+    #[must_use]
+    pub fn on_behalf_of(&self, actor: &str) -> Self {
+        Self {
+            actor: actor.into(),
+            ..self.clone()
         }
     }
 

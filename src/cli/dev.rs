@@ -18,7 +18,7 @@ pub async fn run(dir: &Path, port: Option<u16>, flags: &Flags) -> Result<(), Fai
         account: account.address,
         dir,
         token: read(&layout.bearer_token())?,
-        delay: config.bridge.confirmation_delay.whole_seconds(),
+        delay: config.bridge.confirmation.delay.whole_seconds(),
         interval: config.sweep_interval.as_secs(),
     }
     .print()?;

@@ -16,6 +16,7 @@ use crate::{
     outbound,
 };
 
+mod bridge;
 mod credentials;
 mod demo;
 mod dev;

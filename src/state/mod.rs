@@ -1,9 +1,9 @@
 //! What the bridge remembers between requests, and only because the account cannot hold it.
 //!
 //! Losing a store loses no person and no access: names as the provider sent them, its external
-//! ids, the list of managed groups and the clock of running confirmations, nothing else. Records
-//! carry a version, and every write is conditional on it, so that any number of bridges may share
-//! one store.
+//! ids, the list of managed groups, the clocks of running confirmations and of the removal guard,
+//! and the audit, nothing else. Records carry a version, and every write is conditional on it, so
+//! that any number of bridges may share one store.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,18 @@ pub trait StateStore: Send + Sync {
     /// Forgets a person who has left the account; it is no error if there is none.
     async fn remove_person(&self, id: &str) -> Result<()>;
 
+    /// The people who are to be put back into this group ([`Removal::groups`]), in the order of
+    /// their ids, after `after`.
+    async fn people_out_of(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>>;
+
+    /// The people whose [`Removal::since`] is no later than `until`, the longest first.
+    async fn people_removed(&self, until: Timestamp, limit: usize) -> Result<Vec<String>>;
+
     /// One managed group.
     async fn managed_group(&self, id: &str) -> Result<Option<Versioned<ManagedGroup>>>;
 
@@ -57,6 +69,9 @@ pub trait StateStore: Send + Sync {
 
     /// How far a person's confirmation has come.
     async fn confirmation(&self, id: &str) -> Result<Option<Versioned<Confirmation>>>;
+
+    /// The same for a page of people; the answer has one place for each id, in their order.
+    async fn confirmations(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Confirmation>>>>;
 
     /// A page of the confirmations that are not over, in the order of their ids, after `after`.
     async fn open_confirmations(
@@ -88,6 +103,24 @@ pub trait StateStore: Send + Sync {
 
     /// Ends a claim. `Interrupted` leaves it to be taken over at once, `Done` forgets it.
     async fn end_creation(&self, key: &CreationKey, end: CreationEnd) -> Result<()>;
+
+    /// What the guard remembers; nothing yet is version 0.
+    async fn guard(&self) -> Result<Versioned<Guard>>;
+
+    /// Writes the guard's memory if the stored version is still `version`.
+    async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()>;
+
+    /// Adds a line to the audit, and drops those from before `keep_from`.
+    async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()>;
+
+    /// The audit's first lines from `since` on, in the order of time, and where to go on: `None`
+    /// after the last. `after` is where the page before left off.
+    async fn audit(
+        &self,
+        since: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<AuditEntry>, Option<String>)>;
 }
 
 /// The answer of a store.
@@ -134,9 +167,27 @@ pub struct Person {
     /// Whether this bridge invited the person.
     #[serde(default)]
     pub invited: bool,
+    /// That the provider does not want the person in, and what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
     /// When any of this last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: Timestamp,
+}
+
+/// A provider's word that somebody is to be out. It is written down before the account is told, so
+/// that nobody confirms the person meanwhile, and forgotten when the provider wants them in again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When it was first said.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: Timestamp,
+    /// When the removal guard let it pass; `None` as long as it refuses.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub admitted_at: Option<Timestamp>,
+    /// Ids of the groups that the person was taken out of with it, to be put back if they return.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }
 
 /// One of a person's addresses.
@@ -178,6 +229,13 @@ pub struct Confirmation {
     pub since: Timestamp,
     /// Fingerprint of the public key that was seen then.
     pub fingerprint: String,
+    /// The address that they had then, for people to read.
+    #[serde(default)]
+    pub email: String,
+    /// Fingerprint of the key with which an administrator lets the person in, whatever the checks
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<String>,
     /// Where it stands.
     pub status: ConfirmationStatus,
 }
@@ -198,11 +256,24 @@ pub enum ConfirmationStatus {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_error: Option<String>,
     },
-    /// A check said no; nothing happens until its cause is gone.
+    /// A sweep is at it.
+    Confirming {
+        /// How often it failed before.
+        #[serde(default)]
+        failures: u32,
+        /// If it is not through by then, it was cut off, and the next one may try.
+        #[serde(with = "time::serde::rfc3339")]
+        until: Timestamp,
+    },
+    /// A check said no; nothing happens until its cause is gone or an administrator releases them.
     Held {
         /// What the check found.
-        reason: String,
+        reason: HoldReason,
+        /// Fingerprint of the public key that the person had then.
+        key: String,
     },
+    /// An administrator said no.
+    Rejected,
     /// The person is in, or no longer waits.
     Over,
 }
@@ -216,6 +287,27 @@ impl ConfirmationStatus {
             last_error: None,
         }
     }
+}
+
+/// Why somebody who has signed up is not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// Perhaps the same person after a mishap, perhaps somebody else.
+    #[error("the public key is not the one that was first seen")]
+    KeyChanged,
+    /// See the allowed domains among the settings.
+    #[error("the address is not in one of the allowed domains")]
+    DomainNotAllowed,
+    /// Somebody else put them into the account.
+    #[error("the person was not invited by this bridge")]
+    NotInvited,
+    /// Or somebody in the account has.
+    #[error("the provider has suspended the person")]
+    Suspended,
+    /// The guard stands against it.
+    #[error("the provider wants the person suspended, which the removal guard held up")]
+    Unwanted,
 }
 
 /// What a creation is known by before it has an id: kind and unique name, the latter compared
@@ -257,6 +349,60 @@ pub enum CreationEnd {
     Done,
     /// It is not known how far it came.
     Interrupted,
+}
+
+/// What the guard against a provider that removes too many people remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// An administrator has lifted it until then. What happened before does not count any more.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub lifted_until: Option<Timestamp>,
+    /// How many people were suspended or deleted in which minute, in the order of time.
+    #[serde(default)]
+    pub removals: Vec<RemovalsInMinute>,
+    /// When it last refused something.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub refused_at: Option<Timestamp>,
+}
+
+/// The removals of one minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalsInMinute {
+    /// Minutes since 1970.
+    pub minute: i64,
+    /// How many people.
+    pub people: u32,
+}
+
+/// One line of the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+    /// Who: the label of the token or key that was used, or `administrator`.
+    pub actor: String,
+    /// What was asked for, such as `user.suspend`.
+    pub action: String,
+    /// The id of whom or what it was about, or their name if there is no id.
+    pub target: String,
+    /// What came of it.
+    pub outcome: AuditOutcome,
+    /// More, for people: a name, a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What came of something that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditOutcome {
+    /// It was done.
+    Done,
+    /// A rule forbids it.
+    Refused,
+    /// It would have been done, but the bridge only observes.
+    Observed,
 }
 
 /// A moment, in UTC.

@@ -13,8 +13,8 @@ use rusqlite::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, ManagedGroup, Person,
-    Result, StateStore, Timestamp, Versioned,
+    AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
+    ManagedGroup, Person, Removal, Result, StateStore, Timestamp, Versioned,
 };
 use crate::private_file;
 
@@ -35,6 +35,17 @@ CREATE TABLE IF NOT EXISTS person_email (
     PRIMARY KEY (email, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS person_email_by_id ON person_email (id);
+CREATE TABLE IF NOT EXISTS person_removed (
+    id TEXT PRIMARY KEY REFERENCES person (id) ON DELETE CASCADE,
+    since INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_removed_by_time ON person_removed (since);
+CREATE TABLE IF NOT EXISTS person_out_of_group (
+    grp TEXT NOT NULL,
+    id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    PRIMARY KEY (grp, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_out_of_group_by_id ON person_out_of_group (id);
 CREATE TABLE IF NOT EXISTS managed_group (
     id TEXT PRIMARY KEY,
     external_id TEXT UNIQUE,
@@ -53,7 +64,21 @@ CREATE TABLE IF NOT EXISTS creation (
     attempt TEXT NOT NULL,
     until INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS guard (
+    id TEXT PRIMARY KEY,
+    record TEXT NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at);
 ";
+
+/// The guard is one record.
+const GUARD: &str = "guard";
 
 /// A [`StateStore`] in one SQLite file.
 #[derive(Clone)]
@@ -167,7 +192,7 @@ impl StateStore for SqliteStore {
 
     async fn put_person(&self, id: &str, person: &Person, version: u64) -> Result<()> {
         let (id, record) = (id.to_owned(), encode(person)?);
-        let external_id = person.external_id.clone();
+        let (external_id, removal) = (person.external_id.clone(), person.removal.clone());
         let emails: Vec<String> = person
             .emails
             .iter()
@@ -190,7 +215,7 @@ impl StateStore for SqliteStore {
             for email in emails {
                 insert.execute([&email, &id])?;
             }
-            Ok(())
+            note_removal(transaction, &id, removal.as_ref())
         })
         .await
     }
@@ -200,6 +225,35 @@ impl StateStore for SqliteStore {
         self.write(move |transaction| {
             transaction.execute("DELETE FROM person WHERE id = ?1", [id])?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn people_out_of(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        let (group, after) = (group.to_owned(), after.unwrap_or_default().to_owned());
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id FROM person_out_of_group WHERE grp = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            )?;
+            let ids = statement.query_map(params![group, after, limit], |row| row.get(0))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn people_removed(&self, until: Timestamp, limit: usize) -> Result<Vec<String>> {
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id FROM person_removed WHERE since <= ?1 ORDER BY since LIMIT ?2",
+            )?;
+            let until = milliseconds(until);
+            let ids = statement.query_map(params![until, limit], |row| row.get(0))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -254,6 +308,10 @@ impl StateStore for SqliteStore {
 
     async fn confirmation(&self, id: &str) -> Result<Option<Versioned<Confirmation>>> {
         self.record(Table::Confirmation, id).await
+    }
+
+    async fn confirmations(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Confirmation>>>> {
+        self.records(Table::Confirmation, ids).await
     }
 
     async fn open_confirmations(
@@ -340,6 +398,102 @@ impl StateStore for SqliteStore {
         })
         .await
     }
+
+    async fn guard(&self) -> Result<Versioned<Guard>> {
+        let known = self.record(Table::Guard, GUARD).await?;
+        Ok(known.unwrap_or(Versioned {
+            value: Guard::default(),
+            version: 0,
+        }))
+    }
+
+    async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()> {
+        let record = encode(guard)?;
+        self.write(move |transaction| {
+            put(
+                transaction,
+                Table::Guard,
+                GUARD,
+                &rusqlite::types::Null,
+                &record,
+                version,
+            )
+        })
+        .await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()> {
+        let (at, record) = (milliseconds(entry.at), encode(entry)?);
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("DELETE FROM audit WHERE at < ?1")?
+                .execute([milliseconds(keep_from)])?;
+            transaction
+                .prepare_cached("INSERT INTO audit (at, record) VALUES (?1, ?2)")?
+                .execute(params![at, record])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn audit(
+        &self,
+        since: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<AuditEntry>, Option<String>)> {
+        let (mut at, mut seq) = (milliseconds(since), -1);
+        if let Some((moment, number)) = after.and_then(|after| after.split_once('.')) {
+            let number_of = |text: &str| text.parse::<i64>().unwrap_or(i64::MAX);
+            (at, seq) = (number_of(moment), number_of(number));
+        }
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record, at, seq FROM audit WHERE (at, seq) > (?1, ?2)
+                 ORDER BY at, seq LIMIT ?3",
+            )?;
+            let mut rows = statement.query(params![at, seq, limit])?;
+            let (mut entries, mut last) = (Vec::new(), None);
+            while let Some(row) = rows.next()? {
+                entries.push(from_json(&row.get::<_, String>(0)?)?);
+                last = Some(format!(
+                    "{}.{}",
+                    row.get::<_, i64>(1)?,
+                    row.get::<_, i64>(2)?
+                ));
+            }
+            let full = entries.len() == limit;
+            Ok((entries, last.filter(|_| full)))
+        })
+        .await
+    }
+}
+
+/// Keeps the columns that a person with this removal is found by.
+fn note_removal(transaction: &Transaction<'_>, id: &str, removal: Option<&Removal>) -> Result<()> {
+    for clear in [
+        "DELETE FROM person_removed WHERE id = ?1",
+        "DELETE FROM person_out_of_group WHERE id = ?1",
+    ] {
+        transaction.prepare_cached(clear)?.execute([id])?;
+    }
+    let Some(removal) = removal else {
+        return Ok(());
+    };
+    transaction
+        .prepare_cached("INSERT INTO person_removed (id, since) VALUES (?1, ?2)")?
+        .execute(params![id, milliseconds(removal.since)])?;
+    let mut insert = transaction
+        .prepare_cached("INSERT OR IGNORE INTO person_out_of_group (grp, id) VALUES (?1, ?2)")?;
+    for group in &removal.groups {
+        insert.execute([group.as_str(), id])?;
+    }
+    Ok(())
+}
+
+/// A moment as a column, in milliseconds since 1970.
+fn milliseconds(at: Timestamp) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// The tables of versioned records.
@@ -348,6 +502,7 @@ enum Table {
     Person,
     ManagedGroup,
     Confirmation,
+    Guard,
 }
 
 impl Table {
@@ -356,10 +511,11 @@ impl Table {
             Self::Person => "SELECT record, version FROM person WHERE id = ?1",
             Self::ManagedGroup => "SELECT record, version FROM managed_group WHERE id = ?1",
             Self::Confirmation => "SELECT record, version FROM confirmation WHERE id = ?1",
+            Self::Guard => "SELECT record, version FROM guard WHERE id = ?1",
         }
     }
 
-    /// Parameters: id, the indexed column, record.
+    /// Parameters: id, the indexed column (which a guard has none of), record.
     fn insert(self) -> &'static str {
         match self {
             Self::Person => {
@@ -372,6 +528,7 @@ impl Table {
             Self::Confirmation => {
                 "INSERT INTO confirmation (id, open, record, version) VALUES (?1, ?2, ?3, 1)"
             }
+            Self::Guard => "INSERT INTO guard (id, record, version) VALUES (?1, ?3, 1)",
         }
     }
 
@@ -389,6 +546,9 @@ impl Table {
             Self::Confirmation => {
                 "UPDATE confirmation SET open = ?2, record = ?3, version = version + 1
                  WHERE id = ?1 AND version = ?4"
+            }
+            Self::Guard => {
+                "UPDATE guard SET record = ?3, version = version + 1 WHERE id = ?1 AND version = ?4"
             }
         }
     }
@@ -440,12 +600,14 @@ fn encode<T: Serialize>(record: &T) -> Result<String> {
     serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
+fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
+    serde_json::from_str(record).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
 /// Reads the columns `record, version`.
 fn decode<T: DeserializeOwned>(row: &Row<'_>) -> Result<Versioned<T>> {
-    let record: String = row.get(0)?;
-    let value = serde_json::from_str(&record).map_err(|error| Error::Corrupt(error.to_string()))?;
     Ok(Versioned {
-        value,
+        value: from_json(&row.get::<_, String>(0)?)?,
         version: row.get(1)?,
     })
 }
@@ -485,6 +647,7 @@ mod tests {
             preferred_language: None,
             account_name: "Ann".into(),
             invited: true,
+            removal: None,
             updated_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -550,6 +713,8 @@ mod tests {
         let mut confirmation = Confirmation {
             since: Timestamp::UNIX_EPOCH,
             fingerprint: "f".into(),
+            email: "ann@example.com".into(),
+            released: None,
             status: ConfirmationStatus::waiting(),
         };
         for id in ["A", "B", "C"] {

@@ -161,6 +161,7 @@ pub(super) fn record(user: &User, account_name: String, invited: bool) -> Person
         preferred_language: user.preferred_language.clone(),
         account_name,
         invited,
+        removal: None,
         updated_at: OffsetDateTime::now_utc(),
     }
 }

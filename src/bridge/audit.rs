@@ -1,0 +1,53 @@
+#![allow(dead_code, reason = "the rules call it in the next steps")]
+//! The audit: one line for every change and for every refusal, to the log and to the store.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{Bridge, Mode};
+use crate::state::{AuditEntry, AuditOutcome};
+
+/// How long lines are kept.
+const KEPT: Duration = Duration::days(90);
+
+impl Bridge {
+    /// Notes that `action` was done to `target`, or would have been if the bridge did more than
+    /// observe. `detail` is for people: a name, a number.
+    pub(super) async fn done(&self, action: &str, target: &str, detail: impl Into<Option<String>>) {
+        let outcome = match self.settings.mode {
+            Mode::Act => AuditOutcome::Done,
+            Mode::Observe => AuditOutcome::Observed,
+        };
+        self.note(action, target, outcome, detail.into()).await;
+    }
+
+    /// Notes that a rule forbids `action`, and which.
+    pub(super) async fn refused(&self, action: &str, target: &str, why: &str) {
+        let outcome = AuditOutcome::Refused;
+        self.note(action, target, outcome, Some(why.to_owned()))
+            .await;
+    }
+
+    /// A line that cannot be stored is in the log, and stops nothing.
+    async fn note(
+        &self,
+        action: &str,
+        target: &str,
+        outcome: AuditOutcome,
+        detail: Option<String>,
+    ) {
+        let actor = &*self.actor;
+        tracing::info!(actor, action, target, ?outcome, "audit");
+        let now = OffsetDateTime::now_utc();
+        let entry = AuditEntry {
+            at: now,
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            outcome,
+            detail,
+        };
+        if let Err(error) = self.audit.append_audit(&entry, now - KEPT).await {
+            tracing::warn!(%error, "a line of the audit is in the log only");
+        }
+    }
+}
