@@ -1,4 +1,3 @@
-#![allow(dead_code, reason = "the rules call it in the next steps")]
 //! The audit: one line for every change and for every refusal, to the log and to the store.
 
 use time::{Duration, OffsetDateTime};

@@ -27,12 +27,14 @@ mod confirmation;
 mod creation;
 mod error;
 mod groups;
+mod guard;
 mod list;
 mod users;
 
 pub use bulk::MAX_BULK_OPERATIONS;
 pub use confirmation::{Sweep, SweepError};
 pub use error::Error;
+pub use guard::GuardStatus;
 pub use list::{Key, List, Place, Position};
 
 /// The most resources in one page of a list: what `ServiceProviderConfig` announces.

@@ -1,4 +1,3 @@
-#![allow(dead_code, reason = "the commands come in the next steps")]
 //! The bridge at an administrator's hand: what the commands about people, groups and guards work
 //! through. They obey the same rules as a running bridge, share its state, and leave their lines in
 //! the same audit.

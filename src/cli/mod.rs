@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     account,
+    bridge::Error as NotDone,
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
     outbound,
@@ -21,6 +22,7 @@ mod credentials;
 mod demo;
 mod dev;
 mod files;
+mod guard;
 mod instructions;
 mod kept;
 mod sandbox;
@@ -65,6 +67,9 @@ enum Command {
     /// Bearer tokens: add, list, revoke, rotate.
     #[command(subcommand, after_help = STATUSES)]
     Token(token::Command),
+    /// The guard against a provider that removes too many people.
+    #[command(subcommand, after_help = STATUSES)]
+    Guard(guard::Command),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -185,6 +190,14 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             StoreError::Unusable { .. } => Status::Failed,
         };
     }
+    if let Some(error) = error.downcast_ref::<NotDone>() {
+        return match error.outside.status {
+            403 => Status::Refused,
+            404 => Status::Missing,
+            429 | 503 => Status::Unreachable,
+            _ => Status::Failed,
+        };
+    }
     if let Some(error) = error.downcast_ref::<setup::NotSetUp>() {
         use setup::NotSetUp as E;
         return match error {
@@ -233,6 +246,7 @@ pub fn run() -> ExitCode {
             Command::Setup(setup) => setup::run(setup).await,
             Command::Credentials(command) => credentials::run(command).await,
             Command::Token(command) => token::run(command).await,
+            Command::Guard(command) => guard::run(command).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });

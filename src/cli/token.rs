@@ -132,7 +132,8 @@ impl Expiry {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A length of time such as `90d` or `15m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .ok()
         .and_then(|time| Duration::try_from(time).ok())

@@ -43,7 +43,8 @@ pub trait StateStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<String>>;
 
-    /// The people whose [`Removal::since`] is no later than `until`, the longest first.
+    /// The people whose removal the guard let pass and who were removed ([`Removal::since`]) no
+    /// later than `until`, the longest first.
     async fn people_removed(&self, until: Timestamp, limit: usize) -> Result<Vec<String>>;
 
     /// One managed group.
@@ -179,7 +180,7 @@ pub struct Person {
 /// that nobody confirms the person meanwhile, and forgotten when the provider wants them in again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// When it was first said.
+    /// When it was first said or, once the guard has let it pass, when that was.
     #[serde(with = "time::serde::rfc3339")]
     pub since: Timestamp,
     /// When the removal guard let it pass; `None` as long as it refuses.
@@ -354,7 +355,7 @@ pub enum CreationEnd {
 /// What the guard against a provider that removes too many people remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// An administrator has lifted it until then. What happened before does not count any more.
+    /// An administrator has lifted it until then.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub lifted_until: Option<Timestamp>,
     /// How many people were suspended or deleted in which minute, in the order of time.

@@ -480,9 +480,11 @@ fn note_removal(transaction: &Transaction<'_>, id: &str, removal: Option<&Remova
     let Some(removal) = removal else {
         return Ok(());
     };
-    transaction
-        .prepare_cached("INSERT INTO person_removed (id, since) VALUES (?1, ?2)")?
-        .execute(params![id, milliseconds(removal.since)])?;
+    if removal.admitted_at.is_some() {
+        transaction
+            .prepare_cached("INSERT INTO person_removed (id, since) VALUES (?1, ?2)")?
+            .execute(params![id, milliseconds(removal.since)])?;
+    }
     let mut insert = transaction
         .prepare_cached("INSERT OR IGNORE INTO person_out_of_group (grp, id) VALUES (?1, ?2)")?;
     for group in &removal.groups {

@@ -12,6 +12,7 @@ mod lists;
 mod media;
 mod okta;
 mod paths;
+mod removal;
 mod scim2_tester;
 mod secrets;
 mod setup;

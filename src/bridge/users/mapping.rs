@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::{
-    account::{Group, Member},
+    account::{Group, Member, MemberKind},
     bridge::{Context, POLICY, Resource, identify},
     scim::{
         self,
@@ -15,7 +15,7 @@ use crate::{
         user::{Email, Name, User},
         version::Version,
     },
-    state::{self, Person, Versioned},
+    state::{self, Person, Removal, Versioned},
 };
 
 /// A person as account and store know them.
@@ -35,7 +35,7 @@ impl Known {
 
     /// The person as a SCIM User: as the provider sent them, or if none ever did, as the account
     /// tells. A value that a provider took away is not made up again.
-    fn to_user(&self) -> User {
+    pub(super) fn to_user(&self) -> User {
         let email = self.member.requested_email();
         let mut user = match &self.person {
             Some(person) => sent(&person.value),
@@ -59,6 +59,11 @@ impl Known {
         }
         user.active = Some(!self.member.state.is_inactive());
         user
+    }
+
+    /// That the provider wants the person out, if it does.
+    pub(super) fn removal(&self) -> Option<&Removal> {
+        self.person.as_ref()?.value.removal.as_ref()
     }
 
     /// Counts the changes that are made through the person; `groups`, if they are shown, are
@@ -116,7 +121,13 @@ impl Known {
         value
     }
 
+    /// Refuses changes of people who are none of a provider's business.
     pub(super) fn refuse_if_protected(&self) -> Result<(), scim::Error> {
+        if self.member.kind == MemberKind::Guest {
+            return Err(scim::Error::forbidden(
+                "this is a guest of the account: guests are not managed by a provider",
+            ));
+        }
         if !self.member.protected {
             return Ok(());
         }
@@ -139,8 +150,8 @@ fn digest(groups: &[Group]) -> String {
     HEXLOWER.encode(hash.get(..6).unwrap_or_default())
 }
 
-/// What is kept of a user.
-pub(super) fn record(user: &User, account_name: String, invited: bool) -> Person {
+/// What is kept of a user whom this bridge did not invite, and who is wanted in.
+pub(super) fn record(user: &User, account_name: String) -> Person {
     Person {
         external_id: user.external_id.clone(),
         user_name: user.user_name.clone(),
@@ -160,7 +171,7 @@ pub(super) fn record(user: &User, account_name: String, invited: bool) -> Person
             .collect(),
         preferred_language: user.preferred_language.clone(),
         account_name,
-        invited,
+        invited: false,
         removal: None,
         updated_at: OffsetDateTime::now_utc(),
     }
@@ -256,7 +267,7 @@ pub(super) fn same_address(a: &str, b: &str) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::account::{MemberKind, MemberState};
+    use crate::account::MemberState;
 
     #[test]
     fn an_address_is_one_address() {
@@ -329,11 +340,11 @@ mod tests {
             active: Some(true),
             ..bare.clone()
         };
-        let as_sent = known(Some(record(&bare, "Ann Lee".to_owned(), true)));
+        let as_sent = known(Some(record(&bare, "Ann Lee".to_owned())));
         assert_eq!(as_sent.to_user(), shown);
 
         // Renamed in the account: the names that were sent are no longer true.
-        let renamed = known(Some(record(&bare, "Anna".to_owned(), true)));
+        let renamed = known(Some(record(&bare, "Anna".to_owned())));
         assert_eq!(renamed.to_user().display_name.as_deref(), Some("Ann Lee"));
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ATTEMPTS, Bridge, Context, Error, POLICY, Resource, shortened};
+use super::{ATTEMPTS, Bridge, Context, Deprovisioning, Error, POLICY, Resource, shortened};
 use crate::{
     account::{
         self, Attempt, Group, Invitation, Member, MemberEdit, MemberId, MemberKind, MemberState,
@@ -29,6 +29,7 @@ use mapping::{
 
 pub(super) use mapping::Known;
 
+mod deprovision;
 mod mapping;
 mod search;
 
@@ -68,9 +69,12 @@ impl Bridge {
         };
         let member = self.account.invite(&invitation, attempt).await?;
         let id = member.id.as_str();
-        let person = record(user, member.name.clone(), true);
+        let person = Person {
+            invited: true,
+            ..record(user, member.name.clone())
+        };
         match self.store.put_person(id, &person, 0).await {
-            Ok(()) => tracing::info!(member = id, "invited"),
+            Ok(()) => self.done("user.invite", id, member.email.clone()).await,
             // An earlier try got this far: the record is its own.
             Err(state::Error::Conflict) => {}
             Err(error) => {
@@ -130,7 +134,8 @@ impl Bridge {
         context: &Context,
     ) -> Result<Resource, Error> {
         let user = User::from_value(body, &POLICY)?;
-        let known = self.change_user(id, context, |_| Ok(user.clone())).await?;
+        let wanted = |_: &Known| Ok(user.clone());
+        let known = self.change_user(id, context, wanted).await?;
         self.user_resource(&known, context).await
     }
 
@@ -151,10 +156,15 @@ impl Bridge {
             ))
             .into());
         }
+        let says_active = patch.is_about("active");
         let changed = |known: &Known| {
             let mut value = known.to_value(&context.base, None);
             patch.apply(&mut value)?;
-            User::from_value(&value, &POLICY)
+            let user = User::from_value(&value, &POLICY)?;
+            Ok(User {
+                active: user.active.filter(|_| says_active),
+                ..user
+            })
         };
         let known = self.change_user(id, context, changed).await?;
         self.user_resource(&known, context).await
@@ -167,60 +177,64 @@ impl Bridge {
     /// 404 if nobody has this id, 403 for people whom no provider may touch, 412 if they are not
     /// the version asked for.
     pub async fn delete_user(&self, id: &str, context: &Context) -> Result<(), Error> {
-        let conditions = &context.conditions;
-        self.change_under(conditions, id, async {
-            let known = self.known(id).await?;
-            conditions.check_change(&known.version(None))?;
-            self.suspend(&known).await
-        })
-        .await
+        self.change_person("user.delete", id, &context.conditions, |_| Ok(Wish::Gone))
+            .await
+            .map(drop)
     }
 
-    async fn suspend(&self, known: &Known) -> Result<(), Error> {
-        if !known.member.state.is_inactive() {
-            known.refuse_if_protected()?;
-            self.account.suspend(&known.member.id).await?;
-            tracing::info!(member = %known.member.id, "suspended on DELETE");
-        }
-        Ok(())
-    }
-
-    /// Reads a person, lets `wanted` say what they should be, and makes them so, if they are the
-    /// version asked for. Starts over if somebody else changed the person meanwhile.
+    /// Lets `wanted` say what a person should be, and makes them so.
     async fn change_user(
         &self,
         id: &str,
         context: &Context,
         wanted: impl Fn(&Known) -> Result<User, scim::Error>,
     ) -> Result<Known, Error> {
-        let conditions = &context.conditions;
-        let change = self.change_until_done(id, conditions, wanted);
-        self.change_under(conditions, id, change).await
+        let wish = |known: &Known| wanted(known).map(Wish::Be);
+        self.change_person("user.change", id, &context.conditions, wish)
+            .await
     }
 
+    /// Reads a person and changes them, if they are the version asked for. A refusal is noted under
+    /// the name of this action.
+    async fn change_person(
+        &self,
+        action: &str,
+        id: &str,
+        conditions: &Conditions,
+        wish: impl Fn(&Known) -> Result<Wish, scim::Error>,
+    ) -> Result<Known, Error> {
+        let changing = self.change_until_done(id, conditions, wish);
+        let result = self.change_under(conditions, id, changing).await;
+        if let Err(error) = &result
+            && error.outside.status == 403
+        {
+            self.refused(action, id, &error.outside.detail).await;
+        }
+        result
+    }
+
+    /// Starts over if somebody else changed the person meanwhile.
     async fn change_until_done(
         &self,
         id: &str,
         conditions: &Conditions,
-        wanted: impl Fn(&Known) -> Result<User, scim::Error>,
+        wish: impl Fn(&Known) -> Result<Wish, scim::Error>,
     ) -> Result<Known, Error> {
         let mut attempt = 1;
         loop {
-            let known = self.known(id).await?;
+            let known = self.found(id).await?;
+            if known.member.kind == MemberKind::Guest {
+                known.refuse_if_protected()?;
+            }
             // Once only: what the account has done by the second time must not be left half done.
             if attempt == 1 {
                 conditions.check_change(&known.version(None))?;
             }
-            let user = wanted(&known)?;
-            // Also what only the store would keep. A provider may match anybody, and note its own id.
-            let current = User {
-                external_id: user.external_id.clone(),
-                ..User::from_value(&known.to_value("", None), &POLICY)?
+            let changed = match wish(&known)? {
+                Wish::Gone => self.remove(known).await,
+                Wish::Be(user) => self.make(known, user).await,
             };
-            if current != user {
-                known.refuse_if_protected()?;
-            }
-            match self.make(known, user).await {
+            match changed {
                 Err(Change::Conflict) if attempt < ATTEMPTS => {
                     // Longer each time, so that many who met once do not meet again.
                     tokio::time::sleep(Duration::from_millis(10) * attempt * attempt).await;
@@ -235,14 +249,19 @@ impl Bridge {
 
     /// Makes a person what the provider wants them to be: the account first, then the record, so
     /// that a repeat after a failure finds only what is left to do.
-    async fn make(&self, known: Known, user: User) -> Result<Known, Change> {
-        let before = known.person.as_ref().map(|person| &person.value);
-        let edit = self.edit(&known, &user)?;
-        let suspended = known.member.state.is_inactive();
-        let toggles = user.active.is_some_and(|active| active == suspended);
-        if !edit.is_empty() || toggles {
+    async fn make(&self, mut known: Known, user: User) -> Result<Known, Change> {
+        let shown = User::from_value(&known.to_value("", None), &POLICY)?;
+        // Also what only the store would keep. A provider may match anybody, and note its own id.
+        let after = User {
+            external_id: shown.external_id.clone(),
+            active: user.active.or(shown.active),
+            ..user.clone()
+        };
+        if after != shown {
             known.refuse_if_protected()?;
         }
+        let edit = self.edit(&known, &user)?;
+        let before = known.person.as_ref().map(|person| &person.value);
         if let Some(external_id) = &user.external_id
             && before.and_then(|person| person.external_id.as_ref()) != Some(external_id)
         {
@@ -251,46 +270,44 @@ impl Bridge {
         }
 
         let id = known.member.id.clone();
-        let mut member = known.member;
         if !edit.is_empty() {
-            member = self.account.edit_member(&id, &edit).await?;
+            known.member = self.account.edit_member(&id, &edit).await?;
+            self.done("user.change", id.as_str(), described(&edit))
+                .await;
         }
-        if toggles {
-            member = match suspended {
-                true => self.account.reactivate(&id).await?,
-                false => self.account.suspend(&id).await?,
-            };
-            tracing::info!(member = %id, active = suspended, "state changed");
-        }
+        known = match user.active {
+            Some(true) => self.restore(known).await?,
+            Some(false) => self.remove(known).await?,
+            None => known,
+        };
 
-        let invited = before.is_some_and(|person| person.invited);
-        let person = record(&user, member.name.clone(), invited);
-        let unchanged = before.is_some_and(|before| {
-            let updated_at = before.updated_at;
-            let person = person.clone();
-            *before
-                == Person {
-                    updated_at,
-                    ..person
-                }
-        });
-        if unchanged {
-            return Ok(Known {
-                member,
-                person: known.person,
-            });
+        let before = known.person.as_ref().map(|person| &person.value);
+        let mut person = Person {
+            invited: before.is_some_and(|person| person.invited),
+            removal: known
+                .removal()
+                .filter(|_| user.active != Some(true))
+                .cloned(),
+            ..record(&user, known.member.name.clone())
+        };
+        if let Some(before) = before {
+            let updated_at = std::mem::replace(&mut person.updated_at, before.updated_at);
+            if *before == person {
+                return Ok(known);
+            }
+            person.updated_at = updated_at;
         }
         let version = known.person.as_ref().map_or(0, |person| person.version);
         match self.store.put_person(id.as_str(), &person, version).await {
             Err(state::Error::Conflict) => Err(Change::Conflict),
-            Err(error) => Err(Change::Failed(error.into())),
-            Ok(()) => Ok(Known {
-                member,
-                person: Some(Versioned {
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                known.person = Some(Versioned {
                     value: person,
                     version: version + 1,
-                }),
-            }),
+                });
+                Ok(known)
+            }
         }
     }
 
@@ -339,21 +356,21 @@ impl Bridge {
     }
 
     async fn known(&self, id: &str) -> Result<Known, Error> {
-        let nobody = || {
-            Error::from(scim::Error::not_found(format!(
-                "there is no user {}",
-                shortened(id)
-            )))
-        };
-        let id: MemberId = id.parse().map_err(|_| nobody())?;
+        let known = self.found(id).await?;
+        // Guests are nobody's business but the account's.
+        match known.member.kind {
+            MemberKind::Member => Ok(known),
+            MemberKind::Guest => Err(nobody(id)),
+        }
+    }
+
+    /// Whoever has this id, guests too.
+    async fn found(&self, text: &str) -> Result<Known, Error> {
+        let id: MemberId = text.parse().map_err(|_| nobody(text))?;
         let (member, person) =
             tokio::join!(self.account.member(&id), self.store.person(id.as_str()));
-        // Guests are nobody's business but the account's.
-        let member = member?
-            .filter(|member| member.kind == MemberKind::Member)
-            .ok_or_else(nobody)?;
         Ok(Known {
-            member,
+            member: member?.ok_or_else(|| nobody(text))?,
             person: person?,
         })
     }
@@ -411,10 +428,35 @@ impl Bridge {
     }
 }
 
+fn nobody(id: &str) -> Error {
+    scim::Error::not_found(format!("there is no user {}", shortened(id))).into()
+}
+
+/// What an edit changes, for the audit.
+fn described(edit: &MemberEdit) -> String {
+    let parts = [
+        ("name", &edit.name),
+        ("language", &edit.language),
+        ("address", &edit.email),
+    ];
+    let changed = parts
+        .into_iter()
+        .filter_map(|(what, value)| value.as_ref().map(|value| format!("{what}: {value}")));
+    changed.collect::<Vec<_>>().join(", ")
+}
+
 /// Whether a list is to carry everybody's groups.
 pub(super) fn shows_groups(context: &Context) -> bool {
     let wanted = context.query.projection(&SERVED_USER, &POLICY);
     wanted.is_explicit() && wanted.wants("groups")
+}
+
+/// What a provider wants of a person.
+enum Wish {
+    /// To be like this.
+    Be(User),
+    /// Not to be.
+    Gone,
 }
 
 /// Why a person could not be made what the provider wants.

@@ -113,6 +113,19 @@ impl PatchRequest {
         self.steps.iter().map(|step| &step.operation)
     }
 
+    /// Whether an operation is about this core attribute or a part of it.
+    pub fn is_about(&self, attribute: &str) -> bool {
+        self.operations().any(|operation| match operation {
+            Operation::Add { target, .. }
+            | Operation::Replace { target, .. }
+            | Operation::Remove { target, .. } => {
+                let path = target.attribute();
+                path.extension().is_none() && path.attribute().name == attribute
+            }
+            Operation::Unchanged { .. } => false,
+        })
+    }
+
     /// Carries out all operations, or on an error none. Tells whether anything changed.
     ///
     /// RFC 7644 section 3.5.2: the operations are applied in order, and as one.

@@ -1,0 +1,277 @@
+//! The removal guard: a bridge that obeys a broken provider suspends a company.
+//!
+//! So many people may be suspended or deleted in an hour, whichever bridge they are removed
+//! through, and no more until time has passed or an administrator lifts the guard. Everything else
+//! goes on meanwhile.
+
+use std::time::Duration as StdDuration;
+
+use time::{Duration, OffsetDateTime};
+
+use super::{ATTEMPTS, Bridge, Error, Guards};
+use crate::{
+    account::{self, Page},
+    scim,
+    state::{self, Guard, RemovalsInMinute},
+};
+
+/// How long a removal counts, in whole minutes after its own.
+const WINDOW_MINUTES: i64 = 60;
+
+/// The same as a duration: a removal that passed the guard may be repeated for so long.
+pub(super) const WINDOW: Duration = Duration::minutes(WINDOW_MINUTES);
+
+/// Where the guard stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardStatus {
+    /// How many people were removed within the last hour.
+    pub removed: u64,
+    /// How many may be.
+    pub limit: u64,
+    /// Until when it is lifted, if it is.
+    pub lifted_until: Option<OffsetDateTime>,
+    /// When it last refused something, if within the last hour and not lifted since then.
+    pub refused_at: Option<OffsetDateTime>,
+}
+
+impl Guards {
+    /// How many people may be removed in an hour from an account of this size.
+    fn limit(&self, people: u64) -> u64 {
+        let percent = people.saturating_mul(self.removals_percent.into()) / 100;
+        percent.max(self.removals.into())
+    }
+}
+
+impl Guard {
+    fn is_lifted(&self, now: OffsetDateTime) -> bool {
+        self.lifted_until.is_some_and(|until| now < until)
+    }
+
+    /// The minutes that count at `now`: those of the last hour.
+    fn counting(&self, now: OffsetDateTime) -> impl Iterator<Item = &RemovalsInMinute> {
+        let first = minute(now) - WINDOW_MINUTES;
+        self.removals.iter().filter(move |one| one.minute >= first)
+    }
+
+    fn removed(&self, now: OffsetDateTime) -> u64 {
+        self.counting(now).map(|one| u64::from(one.people)).sum()
+    }
+
+    /// The same guard after one more removal.
+    fn with_removal(&self, now: OffsetDateTime) -> Self {
+        let mut removals: Vec<_> = self.counting(now).copied().collect();
+        let this = minute(now);
+        match removals.last_mut() {
+            // A bridge whose clock is ahead may have been here.
+            Some(last) if last.minute >= this => last.people = last.people.saturating_add(1),
+            _ => removals.push(RemovalsInMinute {
+                minute: this,
+                people: 1,
+            }),
+        }
+        Self {
+            removals,
+            ..self.clone()
+        }
+    }
+
+    /// When the first of the removals that count does so no more.
+    fn room_in(&self, now: OffsetDateTime) -> StdDuration {
+        let first = self
+            .counting(now)
+            .next()
+            .map_or(minute(now), |one| one.minute);
+        let seconds = (first + WINDOW_MINUTES + 1) * 60 - now.unix_timestamp();
+        StdDuration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1))
+    }
+}
+
+fn minute(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp().div_euclid(60)
+}
+
+impl Bridge {
+    /// Takes one of the places that the guard has for removals.
+    ///
+    /// # Errors
+    /// 503 with the time to come again if there is none left.
+    pub(super) async fn admit_removal(&self, now: OffsetDateTime) -> Result<(), Error> {
+        for attempt in 1..=ATTEMPTS {
+            let known = self.store.guard().await?;
+            let guard = &known.value;
+            if guard.is_lifted(now) {
+                return Ok(());
+            }
+            let removed = guard.removed(now);
+            // How many people there are is asked only when it matters.
+            let mut limit = self.settings.guards.limit(0);
+            if removed >= limit && self.settings.guards.removals_percent > 0 {
+                limit = self.settings.guards.limit(self.people_in_account().await?);
+            }
+            if removed >= limit {
+                self.note_refusal(&known, now).await;
+                return Err(refused(guard, removed, limit, now));
+            }
+            let next = guard.with_removal(now);
+            match self.store.put_guard(&next, known.version).await {
+                Err(state::Error::Conflict) => {
+                    tokio::time::sleep(StdDuration::from_millis(5) * attempt * attempt).await;
+                }
+                written => return Ok(written?),
+            }
+        }
+        Err(state::Error::Conflict.into())
+    }
+
+    /// For who looks at the guard. Whether somebody else writes it meanwhile does not matter.
+    async fn note_refusal(&self, known: &state::Versioned<Guard>, now: OffsetDateTime) {
+        let guard = Guard {
+            refused_at: Some(now),
+            ..known.value.clone()
+        };
+        tracing::error!("the removal guard refuses removals until it is lifted or time passes");
+        if let Err(error) = self.store.put_guard(&guard, known.version).await {
+            tracing::debug!(%error, "the refusal is not noted in the guard's record");
+        }
+    }
+
+    async fn people_in_account(&self) -> Result<u64, account::Error> {
+        Ok(self.account.members(&[], &Page::first(0)).await?.total)
+    }
+
+    /// Whether an administrator has lifted the guards.
+    pub(super) async fn guards_lifted(&self, now: OffsetDateTime) -> Result<bool, Error> {
+        Ok(self.store.guard().await?.value.is_lifted(now))
+    }
+
+    /// Where the guard stands.
+    ///
+    /// # Errors
+    /// If account or store are out of reach.
+    pub async fn guard_status(&self, now: OffsetDateTime) -> Result<GuardStatus, Error> {
+        let guard = self.store.guard().await?.value;
+        let people = match self.settings.guards.removals_percent {
+            0 => 0,
+            _ => self.people_in_account().await?,
+        };
+        let lifted_until = guard.lifted_until.filter(|_| guard.is_lifted(now));
+        let refused_at = guard.refused_at.filter(|at| *at + WINDOW > now);
+        Ok(GuardStatus {
+            removed: guard.removed(now),
+            limit: self.settings.guards.limit(people),
+            lifted_until,
+            refused_at,
+        })
+    }
+
+    /// Lifts the guards until then, or with a moment that has passed puts them up again. What was
+    /// removed before does not count any more.
+    ///
+    /// # Errors
+    /// If the store is out of reach.
+    pub async fn lift_guard(&self, until: OffsetDateTime) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let known = self.store.guard().await?;
+            let guard = Guard {
+                lifted_until: Some(until),
+                ..Guard::default()
+            };
+            match self.store.put_guard(&guard, known.version).await {
+                Err(state::Error::Conflict) => {}
+                written => {
+                    written?;
+                    let text = until
+                        .format(&time::format_description::well_known::Rfc3339)
+                        .unwrap_or_default();
+                    self.done("guard.lift", "guard", format!("until {text}"))
+                        .await;
+                    return Ok(());
+                }
+            }
+        }
+        Err(state::Error::Conflict.into())
+    }
+}
+
+fn refused(guard: &Guard, removed: u64, limit: u64, now: OffsetDateTime) -> Error {
+    Error {
+        outside: scim::Error::unavailable(format!(
+            "the removal guard stands: {removed} people were suspended or deleted within an hour, \
+             and the limit is {limit}. Nobody was removed now. If it is meant, an administrator \
+             lifts the guard with: scim-bridge guard lift"
+        )),
+        retry_after: Some(guard.room_in(now)),
+        inside: None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Ten o'clock, and so many seconds.
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(36_000 + seconds).unwrap()
+    }
+
+    fn after(removals: &[i64]) -> Guard {
+        removals.iter().fold(Guard::default(), |guard, seconds| {
+            guard.with_removal(at(*seconds))
+        })
+    }
+
+    #[test]
+    fn a_removal_counts_for_an_hour_and_never_less() {
+        let guard = after(&[0, 59, 60, 3599]);
+        for (seconds, counted) in [
+            (3599, 4),
+            (3600, 4),
+            (3659, 4),
+            (3660, 2),
+            (3720, 1),
+            (7260, 0),
+        ] {
+            assert_eq!(guard.removed(at(seconds)), counted, "after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_stays_small() {
+        let guard = after(&(0..20_000).map(|n| n * 7).collect::<Vec<_>>());
+        assert!(guard.removals.len() <= 61, "{}", guard.removals.len());
+    }
+
+    #[test]
+    fn the_larger_limit_counts() {
+        let guards = |removals, removals_percent| Guards {
+            removals,
+            removals_percent,
+            empty_group: 10,
+        };
+        for (limits, people, limit) in [
+            (guards(10, 10), 0, 10),
+            (guards(10, 10), 99, 10),
+            (guards(10, 10), 250, 25),
+            (guards(0, 10), 9, 0),
+            (guards(5, 0), 10_000, 5),
+            (guards(0, 0), 10_000, 0),
+        ] {
+            assert_eq!(limits.limit(people), limit, "{limits:?} of {people}");
+        }
+    }
+
+    #[test]
+    fn who_comes_again_when_told_finds_room() {
+        let guard = after(&[30, 90]);
+        for seconds in [100, 1000, 3600, 3659] {
+            let now = at(seconds);
+            let then = now + guard.room_in(now);
+            assert!(
+                guard.removed(then) < guard.removed(now),
+                "after {seconds} s"
+            );
+            assert_eq!(guard.removed(then - Duration::SECOND), guard.removed(now));
+        }
+    }
+}
