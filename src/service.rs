@@ -2,7 +2,10 @@
 //!
 //! Nothing is opened before a request or a sweep needs it, and what is opened is shared by all.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
@@ -21,6 +24,13 @@ use crate::{
     state::StateStore,
 };
 
+/// How long after a sweep a provider's request begins none.
+const SWEEP_HOLDS: Duration = Duration::seconds(30);
+/// How long a sweep beside a provider's requests may take.
+const SWEEP_BESIDE: Duration = Duration::seconds(5);
+/// What it waits for first: the request that began it is to have the way to itself.
+const HEAD_START: Duration = Duration::milliseconds(250);
+
 /// A bridge that unlocks itself with the first secret it is given.
 pub struct Service {
     scimsession: Watched<ScimSession>,
@@ -30,6 +40,8 @@ pub struct Service {
     settings: Settings,
     unlocked: Mutex<Option<Unlocked>>,
     checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
+    /// When this process last began a sweep.
+    swept: Mutex<Option<Instant>>,
 }
 
 enum HeldKey {
@@ -92,6 +104,7 @@ impl Service {
             settings,
             unlocked: Mutex::default(),
             checked: tokio::sync::Mutex::default(),
+            swept: Mutex::default(),
         }
     }
 
@@ -100,7 +113,36 @@ impl Service {
     /// # Errors
     /// If the bridge is locked, or account or store are out of reach.
     pub async fn sweep(&self, now: OffsetDateTime) -> Result<Sweep, NoSweep> {
-        Ok(self.unattended(now).await?.sweep(now).await?)
+        let bridge = self.unattended(now).await?;
+        *self.last_sweep() = Some(Instant::now());
+        Ok(bridge.sweep(now).await?)
+    }
+
+    /// Confirms those whose time has come because a provider is here, unless there was a sweep a
+    /// moment ago. The provider's request goes first.
+    fn sweep_beside(&self) {
+        let Some(bridge) = self.lock().as_ref().map(|open| open.bridge.clone()) else {
+            return;
+        };
+        {
+            let mut last = self.last_sweep();
+            if last.is_some_and(|last| last.elapsed() < SWEEP_HOLDS) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(HEAD_START.unsigned_abs()).await;
+            let now = OffsetDateTime::now_utc();
+            match bridge.sweep_within(SWEEP_BESIDE, now).await {
+                Ok(sweep) => tracing::debug!(?sweep, "swept beside a provider's request"),
+                Err(error) => tracing::warn!(%error, "no sweep"),
+            }
+        });
+    }
+
+    fn last_sweep(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Signs out of the account, if anybody has signed in; for a process that stops.
@@ -231,7 +273,10 @@ impl Gate for Service {
         let token: BearerToken = token.parse().map_err(|_| Refusal::Unauthorized)?;
         let now = OffsetDateTime::now_utc();
         match self.unlock(&token, now).await {
-            Ok(Some(bridge)) => Ok(Admission::Provider(bridge)),
+            Ok(Some(bridge)) => {
+                self.sweep_beside();
+                Ok(Admission::Provider(bridge))
+            }
             Ok(None) => Ok(Admission::Monitor),
             Err(E::NotARecipient | E::Expired) => Err(Refusal::Unauthorized),
             // The reason is for our log: whoever asks has not shown yet who they are.

@@ -32,6 +32,9 @@ pub trait Account: Send + Sync {
     /// One person by id; `None` if the account has none, or deleted it.
     async fn member(&self, id: &MemberId) -> Result<Option<Member>>;
 
+    /// Those of up to [`MAX_BATCH`] people that exist, in the order asked.
+    async fn members_by_id(&self, ids: &[MemberId]) -> Result<Vec<Member>>;
+
     /// One person by e-mail address, without regard to case. A change of address that waits for
     /// the member's consent is found under both the new and the old one.
     async fn member_by_email(&self, email: &str) -> Result<Option<Member>>;
@@ -110,7 +113,8 @@ pub trait Account: Send + Sync {
     async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
 }
 
-/// The most ids that [`Account::groups_by_id`] takes at once, and the most rows of a [`Page`].
+/// The most ids that [`Account::members_by_id`] and [`Account::groups_by_id`] take at once, and the
+/// most rows of a [`Page`].
 pub const MAX_BATCH: usize = 1000;
 
 /// The answer of a connector.

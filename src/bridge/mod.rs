@@ -32,7 +32,7 @@ mod list;
 mod users;
 
 pub use bulk::MAX_BULK_OPERATIONS;
-pub use confirmation::{Sweep, SweepError};
+pub use confirmation::{NotDecided, OpenConfirmation, Sweep, SweepError};
 pub use error::Error;
 pub use guard::GuardStatus;
 pub use list::{Key, List, Place, Position};

@@ -11,13 +11,14 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     account,
-    bridge::Error as NotDone,
+    bridge::{Error as NotDone, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
-    outbound,
+    outbound, state,
 };
 
 mod bridge;
+mod confirmations;
 mod credentials;
 mod demo;
 mod dev;
@@ -70,6 +71,9 @@ enum Command {
     /// The guard against a provider that removes too many people.
     #[command(subcommand, after_help = STATUSES)]
     Guard(guard::Command),
+    /// People who have signed up: who waits and who is held, release, reject.
+    #[command(subcommand, after_help = STATUSES)]
+    Confirmations(confirmations::Command),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -140,7 +144,7 @@ Exit status:
   1  failed; the reason is on standard error
   2  wrong usage
   3  a token, key or password is mistyped, unknown, expired or refused
-  4  the scimsession, token or account asked for does not exist
+  4  what was asked for (a scimsession, token, account or person) does not exist
   5  out of reach at the moment: try again";
 
 impl Failure {
@@ -211,6 +215,21 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             _ => Status::Failed,
         };
     }
+    if let Some(error) = error.downcast_ref::<NotDecided>() {
+        return match error {
+            NotDecided::Nobody(_) | NotDecided::NotHeld(_) => Status::Missing,
+            NotDecided::Ambiguous(_) => Status::Usage,
+            NotDecided::UnderWay(_) => Status::Unreachable,
+            NotDecided::ProviderRefuses { .. } => Status::Failed,
+            NotDecided::State(error) => status(error),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<state::Error>() {
+        return match error {
+            state::Error::Unavailable(_) => Status::Unreachable,
+            _ => Status::Failed,
+        };
+    }
     match error.downcast_ref::<account::Error>() {
         Some(account::Error::CredentialsRefused(_)) => Status::Refused,
         Some(account::Error::NotFound(_)) => Status::Missing,
@@ -247,6 +266,7 @@ pub fn run() -> ExitCode {
             Command::Credentials(command) => credentials::run(command).await,
             Command::Token(command) => token::run(command).await,
             Command::Guard(command) => guard::run(command).await,
+            Command::Confirmations(command) => confirmations::run(command).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });

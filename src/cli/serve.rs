@@ -58,14 +58,21 @@ pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure>
 async fn sweep_forever(service: Arc<Service>, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_locked = false;
+    let (mut was_locked, mut held) = (false, 0);
     loop {
         ticks.tick().await;
         match service.sweep(OffsetDateTime::now_utc()).await {
-            Ok(sweep) if sweep.confirmed + sweep.failed > 0 => {
-                tracing::info!(?sweep, "swept");
+            Ok(sweep) => {
+                // Who is held is news once, who waits is none.
+                let news = sweep.confirmed + sweep.failed + sweep.deleted > 0
+                    || sweep.left
+                    || sweep.held != held;
+                held = sweep.held;
+                match news {
+                    true => tracing::info!(?sweep, "swept"),
+                    false => tracing::debug!(?sweep, "swept"),
+                }
             }
-            Ok(sweep) => tracing::debug!(?sweep, "swept"),
             // Once is enough: it stays so until a provider calls.
             Err(NoSweep::Locked) if was_locked => {}
             Err(error) => {

@@ -18,7 +18,9 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use scim_bridge::{
     account::native::NativeAccount,
     credentials::{BearerToken, Credentials, Holder, NewRecipient, SweepKey},
-    onepassword::{secret_text::SecretText, sign_in_credentials::SignInCredentials},
+    onepassword::{
+        newcomer::Newcomer, secret_text::SecretText, sign_in_credentials::SignInCredentials,
+    },
     outbound,
     sandbox::{
         self, NewAccount, NewPerson, Sandbox,
@@ -303,6 +305,69 @@ impl World {
             .iter()
             .filter(|known| known.kind == event)
             .count()
+    }
+
+    /// Somebody who waits starts over with new keys, as the account does not offer it: what was
+    /// stored of the first try is replaced.
+    pub async fn sign_up_anew(&self, email: &str) -> Kit {
+        let (origin, address) = (self.origin(), email.to_owned());
+        let newcomer = tokio::task::spawn_blocking(move || {
+            Newcomer::generate(&origin, &address, PASSWORD, 10_000).unwrap()
+        });
+        let newcomer = newcomer.await.unwrap();
+        let new = serde_json::to_value(&newcomer.secrets).unwrap();
+        let db = rusqlite::Connection::open(self.dir.path().join("account.db")).unwrap();
+        db.busy_timeout(Duration::from_secs(5)).unwrap();
+        let changed = db.execute(
+            "UPDATE members SET secret_key_format = ?1, secret_key_id = ?2, user_auth = ?3,
+             verifier = ?4, keyset = ?5, pub_key = ?6 WHERE email = ?7",
+            [
+                &newcomer.secrets.secret_key_format,
+                &newcomer.secrets.secret_key_id,
+                &new["userAuth"].to_string(),
+                &*newcomer.secrets.verifier,
+                &new["keyset"].to_string(),
+                &new["keyset"]["pubKey"].to_string(),
+                email,
+            ],
+        );
+        assert_eq!(changed, Ok(1));
+        let kit = Kit {
+            email: email.to_owned(),
+            secret_key: newcomer.credentials.secret_key,
+            password: password(),
+        };
+        secrets::remember(&*kit.secret_key);
+        kit
+    }
+
+    /// Runs `scim-bridge confirmations` on the state that the bridges share.
+    pub async fn confirmations(&self, arguments: &[&str]) -> Run {
+        let state = self.dir.path().join("state.db");
+        let settings = [("SCIM_BRIDGE_STATE", state.to_str().unwrap())];
+        self.run(&[&["confirmations"], arguments].concat(), &settings)
+            .await
+    }
+
+    /// What the list of confirmations says under `name` of somebody, as soon as it does.
+    pub async fn until_listed(&self, email: &str, name: &str) -> String {
+        until(async || {
+            let listed = self.confirmations(&["list", "--json"]).await.json();
+            let all = listed["confirmations"].as_array()?.clone();
+            let theirs = all.into_iter().find(|one| one["email"] == email)?;
+            Some(theirs[name].as_str()?.to_owned())
+        })
+        .await
+    }
+
+    /// The reason why somebody is held, as soon as they are.
+    pub async fn until_held(&self, email: &str) -> String {
+        self.until_listed(email, "reason").await
+    }
+
+    /// The account has confirmed somebody, once.
+    pub async fn until_confirmed(&self) {
+        until(async || (self.count("confirmed").await == 1).then_some(())).await;
     }
 }
 

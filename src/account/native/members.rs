@@ -47,6 +47,15 @@ impl NativeAccount {
             .transpose()
     }
 
+    pub(super) async fn find_members(&self, ids: &[MemberId]) -> Result<Vec<Member>> {
+        let path = format!("{PREFIX}/members/by-ids");
+        let ids = wire::Ids {
+            ids: ids.iter().map(ToString::to_string).collect(),
+        };
+        let members: Vec<wire::Member> = self.connection.post(&path, &ids).await?;
+        members.into_iter().map(member).collect()
+    }
+
     pub(super) async fn find_member_by_email(&self, email: &str) -> Result<Option<Member>> {
         let path = format!("{PREFIX}/members/by-email");
         let email = wire::ByEmail {

@@ -110,6 +110,10 @@ impl Account for NativeAccount {
         self.within(self.find_member(id)).await
     }
 
+    async fn members_by_id(&self, ids: &[MemberId]) -> Result<Vec<Member>> {
+        self.within(self.find_members(ids)).await
+    }
+
     async fn member_by_email(&self, email: &str) -> Result<Option<Member>> {
         self.within(self.find_member_by_email(email)).await
     }

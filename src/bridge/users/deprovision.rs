@@ -160,7 +160,10 @@ impl Bridge {
     ///
     /// # Errors
     /// If account or store are out of reach; the next run goes on.
-    pub async fn delete_removed(&self, now: OffsetDateTime) -> Result<usize, SweepError> {
+    pub(in crate::bridge) async fn delete_removed(
+        &self,
+        now: OffsetDateTime,
+    ) -> Result<usize, SweepError> {
         let Deprovisioning::DeleteAfter(period) = self.settings.deprovisioning else {
             return Ok(0);
         };
