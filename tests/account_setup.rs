@@ -133,6 +133,15 @@ impl Server {
         groups.map(|group| (group.name, group.opened)).collect()
     }
 
+    /// The owner, as a person.
+    fn kit(&self) -> Kit {
+        Kit {
+            email: self.owner.email.clone(),
+            secret_key: self.owner.secret_key.clone(),
+            password: self.owner.password.clone(),
+        }
+    }
+
     fn login(&self, kit: &Kit) -> Login {
         Login {
             address: self.owner.address.clone(),
@@ -209,12 +218,12 @@ async fn a_bridge_goes_to_work_with_what_the_set_up_made() {
     account.edit_member(&ann, &name).await.unwrap();
     account.suspend(&ann).await.unwrap();
     account.reactivate(&ann).await.unwrap();
-    account.delete_member(&ann).await.unwrap();
     // It has no right to make another one.
     assert!(matches!(
-        account.grant(&group.id, &[made.id]).await,
+        account.grant(&group.id, &[ann.clone()]).await,
         Err(account::Error::Protected(_))
     ));
+    account.delete_member(&ann).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,6 +291,39 @@ async fn what_a_crash_left_half_made_is_found_and_replaced() {
         .await
         .unwrap();
     server.account(&new.credentials).identity().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_gets_the_key_of_a_group_that_a_person_made() {
+    let server = Server::start().await;
+    let administrator = server.administrator().await;
+    let (manager, account) = server.set_up(&administrator, BRIDGE).await;
+    let owner = server.kit();
+    let name = "Finance";
+    let finance = person::make_group(&server.http, &server.owner.address, &owner, name);
+    let finance = finance.await.unwrap();
+    let (ann, kit) = server.invite(&account, "ann@example.com").await;
+    confirm(&account, &ann).await;
+
+    assert_eq!(account.reaches_key(&finance).await, Ok(false));
+    assert!(matches!(
+        account.grant(&finance, &[ann.clone()]).await,
+        Err(account::Error::NotPermitted(_))
+    ));
+    // Once more does no harm.
+    for _ in 0..2 {
+        let handed = administrator.hand_over_group(&finance, &manager.id).await;
+        assert_eq!(handed, Ok(()));
+    }
+    assert_eq!(account.reaches_key(&finance).await, Ok(true));
+    assert_eq!(account.grant(&finance, &[ann]).await, Ok(1));
+    let all = opened(&["Team Members", "Finance"]);
+    assert_eq!(server.groups(&kit).await, all);
+    let nothing: GroupId = "aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap();
+    let gone = account::Error::NotFound("group");
+    assert_eq!(account.reaches_key(&nothing).await, Err(gone.clone()));
+    let handed = administrator.hand_over_group(&nothing, &manager.id).await;
+    assert_eq!(handed, Err(gone.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

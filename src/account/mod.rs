@@ -96,18 +96,24 @@ pub trait Account: Send + Sync {
     /// Whether a person belongs to a group, at the cost of one look-up.
     async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool>;
 
-    /// Puts people into a group. Returns how many were not in it before.
+    /// Whether the bridge reaches a group's key, without which it lets nobody into the group who
+    /// is confirmed already.
+    async fn reaches_key(&self, group: &GroupId) -> Result<bool>;
+
+    /// Puts people into a group. Returns how many were not in it before: if nobody, nothing is
+    /// written. The cost does not grow with the group.
     ///
     /// Up to [`MAX_BATCH`] people are let in all at once or not at all; more go in batches, of
-    /// which the first may hold when a later one fails. The count is for information: it may be 0
-    /// although people came in, if an answer was lost and the request repeated.
+    /// which the first may hold when a later one fails. The count is for information: somebody
+    /// whom two callers let in at once may be counted by both.
     ///
     /// People without a key yet are granted membership at once and the group's key at their
     /// confirmation. Ids that the account does not know are [`Error::UnknownMembers`].
     async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
 
-    /// Takes people out of a group. Returns how many were in it. Ids that are not in the group, or
-    /// not in the account, are passed over. Batches and the count are as with [`grant`].
+    /// Takes people out of a group. Returns how many were in it: if nobody, nothing is written.
+    /// Ids that are not in the group, or not in the account, are passed over. Cost, batches and
+    /// the count are as with [`grant`].
     ///
     /// [`grant`]: Self::grant
     async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Bridge, Mode};
+use super::{Bridge, Error, Mode};
 use crate::state::{AuditEntry, AuditOutcome};
 
 /// How long lines are kept.
@@ -24,6 +24,21 @@ impl Bridge {
         let outcome = AuditOutcome::Refused;
         self.note(action, target, outcome, Some(why.to_owned()))
             .await;
+    }
+
+    /// Leaves a line in the audit if a rule forbids what was asked for, ours or the account's.
+    pub(super) async fn note_refusal<T>(
+        &self,
+        action: &str,
+        target: &str,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Err(error) = &result
+            && error.outside.status == 403
+        {
+            self.refused(action, target, &error.outside.detail).await;
+        }
+        result
     }
 
     /// A line that cannot be stored is in the log, and stops nothing.

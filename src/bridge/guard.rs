@@ -109,7 +109,7 @@ impl Bridge {
                 limit = self.settings.guards.limit(self.people_in_account().await?);
             }
             if removed >= limit {
-                self.note_refusal(&known, now).await;
+                self.remember_refusal(&known, now).await;
                 return Err(refused(guard, removed, limit, now));
             }
             let next = guard.with_removal(now);
@@ -124,7 +124,7 @@ impl Bridge {
     }
 
     /// For who looks at the guard. Whether somebody else writes it meanwhile does not matter.
-    async fn note_refusal(&self, known: &state::Versioned<Guard>, now: OffsetDateTime) {
+    async fn remember_refusal(&self, known: &state::Versioned<Guard>, now: OffsetDateTime) {
         let guard = Guard {
             refused_at: Some(now),
             ..known.value.clone()

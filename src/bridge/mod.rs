@@ -34,6 +34,7 @@ mod users;
 pub use bulk::MAX_BULK_OPERATIONS;
 pub use confirmation::{NotDecided, OpenConfirmation, Sweep, SweepError};
 pub use error::Error;
+pub use groups::{AccountGroup, Adoption};
 pub use guard::GuardStatus;
 pub use list::{Key, List, Place, Position};
 

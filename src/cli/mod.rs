@@ -11,18 +11,20 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     account,
-    bridge::{Error as NotDone, NotDecided},
+    bridge::{Error as BridgeError, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
     outbound, state,
 };
 
+mod administrator;
 mod bridge;
 mod confirmations;
 mod credentials;
 mod demo;
 mod dev;
 mod files;
+mod groups;
 mod guard;
 mod instructions;
 mod kept;
@@ -74,6 +76,9 @@ enum Command {
     /// People who have signed up: who waits and who is held, release, reject.
     #[command(subcommand, after_help = STATUSES)]
     Confirmations(confirmations::Command),
+    /// Groups of the account that providers see and change: list, manage, unmanage.
+    #[command(subcommand, after_help = STATUSES)]
+    Groups(groups::Command),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -144,7 +149,7 @@ Exit status:
   1  failed; the reason is on standard error
   2  wrong usage
   3  a token, key or password is mistyped, unknown, expired or refused
-  4  what was asked for (a scimsession, token, account or person) does not exist
+  4  what was asked for (a scimsession, token, account, person or group) does not exist
   5  out of reach at the moment: try again";
 
 impl Failure {
@@ -167,8 +172,20 @@ impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self {
             status: status(&error),
-            reason: error.to_string(),
+            reason: reason(&error),
         }
+    }
+}
+
+/// An error as a sentence. What the bridge keeps from providers an administrator may know.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<BridgeError>() {
+        Some(error) => {
+            let inside = error.inside.as_deref();
+            let inside = inside.map_or_else(String::new, |inside| format!(" ({inside})"));
+            format!("{}{inside}", error.outside.detail)
+        }
+        None => error.to_string(),
     }
 }
 
@@ -194,14 +211,6 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             StoreError::Unusable { .. } => Status::Failed,
         };
     }
-    if let Some(error) = error.downcast_ref::<NotDone>() {
-        return match error.outside.status {
-            403 => Status::Refused,
-            404 => Status::Missing,
-            429 | 503 => Status::Unreachable,
-            _ => Status::Failed,
-        };
-    }
     if let Some(error) = error.downcast_ref::<setup::NotSetUp>() {
         use setup::NotSetUp as E;
         return match error {
@@ -224,9 +233,13 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             NotDecided::State(error) => status(error),
         };
     }
-    if let Some(error) = error.downcast_ref::<state::Error>() {
-        return match error {
-            state::Error::Unavailable(_) => Status::Unreachable,
+    if let Some(state::Error::Unavailable(_)) = error.downcast_ref::<state::Error>() {
+        return Status::Unreachable;
+    }
+    if let Some(error) = error.downcast_ref::<BridgeError>() {
+        return match error.outside.status {
+            404 => Status::Missing,
+            429 | 503 => Status::Unreachable,
             _ => Status::Failed,
         };
     }
@@ -267,6 +280,7 @@ pub fn run() -> ExitCode {
             Command::Token(command) => token::run(command).await,
             Command::Guard(command) => guard::run(command).await,
             Command::Confirmations(command) => confirmations::run(command).await,
+            Command::Groups(command) => groups::run(command).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });

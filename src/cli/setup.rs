@@ -15,10 +15,12 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{
-    Failure, Status, client, environment,
+    Failure, Status,
+    administrator::{self, SignIn},
+    client,
     files::{self, Layout},
     kept::{Kept, Place, sign_in},
-    terminal::{self, Output, progress},
+    terminal::{Output, progress},
     token::Expiry,
 };
 use crate::{
@@ -31,7 +33,6 @@ use crate::{
     },
     onepassword::{
         identifier,
-        secret_text::SecretText,
         sign_in_credentials::{SignInCredentials, origin},
     },
     private_file,
@@ -53,14 +54,8 @@ const NAME: &str = "SCIM bridge";
 
 #[derive(clap::Args)]
 pub struct Setup {
-    /// Sign-in address of the account, such as https://example.1password.com [SCIM_BRIDGE_ACCOUNT].
-    #[arg(long)]
-    address: Option<String>,
-    /// E-mail address of an owner or administrator. Secret Key and password are asked for, or read
-    /// from SCIM_BRIDGE_ADMIN_SECRET_KEY and SCIM_BRIDGE_ADMIN_PASSWORD, or from two lines of
-    /// standard input [SCIM_BRIDGE_ADMIN_EMAIL].
-    #[arg(long)]
-    email: Option<String>,
+    #[command(flatten)]
+    sign_in: SignIn,
     /// E-mail address of the Provision Manager that is made; it gets no mail
     /// [default: scim-bridge-XXXXXX at the administrator's domain].
     #[arg(long)]
@@ -132,12 +127,8 @@ pub async fn run(setup: Setup) -> Result<(), Failure> {
     if finished && setup.replace.is_none() && setup.remove.is_none() {
         return already_done(&setup, &layout).await;
     }
-    let login = login(&setup)?;
-    progress(&format!(
-        "signing in at {} as {}",
-        login.address, login.email
-    ));
-    let administrator = Administrator::sign_in(client()?, &login).await?;
+    let login = setup.sign_in.login(None)?;
+    let administrator = administrator::sign_in(&login).await?;
     let work = async {
         if let Some(email) = &setup.remove {
             return remove(&setup, &layout, &administrator, email).await;
@@ -420,28 +411,6 @@ async fn remove(
     Ok(setup.output.show(&value, &text)?)
 }
 
-/// What the administrator knows.
-fn login(setup: &Setup) -> Result<Login, Failure> {
-    let known = |flag: &Option<String>, variable| flag.clone().or_else(|| environment(variable));
-    let address = match known(&setup.address, "SCIM_BRIDGE_ACCOUNT") {
-        Some(address) => address,
-        None => terminal::ask("Sign-in address of the account", "--address")?,
-    };
-    let email = match known(&setup.email, "SCIM_BRIDGE_ADMIN_EMAIL") {
-        Some(email) => email,
-        None => terminal::ask("E-mail address of an administrator", "--email")?,
-    };
-    let secret = |variable, question| {
-        terminal::secret(variable, question).map(|text| SecretText::new(text.to_string()))
-    };
-    Ok(Login {
-        address,
-        email,
-        secret_key: secret("SCIM_BRIDGE_ADMIN_SECRET_KEY", "Secret Key (A3-…)")?,
-        password: secret("SCIM_BRIDGE_ADMIN_PASSWORD", "Account password")?,
-    })
-}
-
 /// An address that nobody has, at a domain that the account takes.
 fn default_email(administrator: &str) -> Result<String, Failure> {
     let domain = administrator
@@ -480,8 +449,8 @@ async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure>
     let kept = present(layout).await?;
     let address = kept.file.sign_in_address();
     if setup
-        .address
-        .as_deref()
+        .sign_in
+        .address()
         .is_some_and(|given| origin(given) != address)
     {
         return Err(other_account(layout, address));

@@ -16,7 +16,8 @@ use crate::onepassword::{
     identifier,
     keyset::Keyset,
     messages::administration::{
-        Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason, right,
+        Belonging, Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason,
+        right,
     },
     rsa::PublicKey,
 };
@@ -302,6 +303,20 @@ pub(super) fn is_member(db: &Connection, uuid: &str, member: &str) -> Result<boo
              AND member = (SELECT seq FROM members WHERE uuid = ?)",
         )?
         .exists([uuid, member])?)
+}
+
+/// Those of the people that exist, in the order asked, and whether they belong to the group.
+pub(super) fn belonging(db: &Connection, uuid: &str, ids: &Ids) -> Result<Vec<Belonging>, Refusal> {
+    by_uuid(db, uuid)?;
+    let people = members::by_ids(db, ids)?.into_iter();
+    people
+        .map(|member| {
+            Ok(Belonging {
+                belongs: is_member(db, uuid, &member.uuid)?,
+                member,
+            })
+        })
+        .collect()
 }
 
 /// Adds a membership; false if it was there.

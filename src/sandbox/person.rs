@@ -1,5 +1,5 @@
 //! A person's own half, over real HTTP: signing up, signing in, consenting to a new address,
-//! changing the password.
+//! changing the password, making a group.
 //!
 //! Keys and passwords stay on this side; the server gets a verifier, a public key and what is
 //! sealed. That a group's private key opens here is the proof that a confirmation worked.
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     account::{
-        self, MemberState,
+        self, Account, Attempt, GroupId, MemberState,
         native::{
             login::{Login, Visit},
             setup,
@@ -22,6 +22,7 @@ use crate::{
     onepassword::{
         self,
         derivation::MINIMUM_ITERATIONS,
+        identifier,
         keyset::{OpenKeyset, open_tree},
         messages::{
             administration::{self as wire, PREFIX, SignUpSecrets},
@@ -197,6 +198,21 @@ pub async fn change_password(
     let secrets = secrets_for(&visit, &new).await?;
     put(&visit, &format!("{PREFIX}/self/password"), &secrets).await?;
     Ok(new)
+}
+
+/// Makes a group, as an administrator does without a bridge: its key goes to them and to the
+/// Administrators, and to nobody else.
+pub async fn make_group(
+    http: &reqwest::Client,
+    origin: &str,
+    kit: &Kit,
+    name: &str,
+) -> Result<GroupId, Error> {
+    let account = begin(http, origin, kit).await?.into_account();
+    let attempt = Attempt::new(identifier::upper()?);
+    let made = account.create_group(name, &attempt).await;
+    account.sign_out().await;
+    Ok(made.map_err(from_account)?.id)
 }
 
 /// Verifier and primary keyset for another address or password. The key pair stays, so that

@@ -8,6 +8,7 @@ mod credentials;
 mod dev;
 mod entra;
 mod errors;
+mod groups;
 mod lists;
 mod media;
 mod okta;

@@ -98,7 +98,7 @@ async fn half_done_it_is_finished_by_the_next_run() {
         "/groups",
         "/members",
         "/confirmation",
-        "/grants",
+        "/by-ids",
         "/auth/complete",
     ] {
         let world = World::with_owner_only().await;

@@ -269,6 +269,7 @@ impl World {
                 "SCIM_BRIDGE_SCIMSESSION",
                 self.dir.path().join("scimsession"),
             )
+            .env("SCIM_BRIDGE_STATE", self.dir.path().join("state.db"))
             .env("SCIM_BRIDGE_SWEEP_KEY", &self.sweep_key)
             .envs(settings.iter().copied())
             .stdin(Stdio::null());

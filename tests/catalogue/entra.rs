@@ -461,7 +461,10 @@ async fn e29(places: Arc<Places>) {
     at.unmanaged_group("E29 elsewhere").await;
     let answer = at.bridge.post("/Groups", team("E29 elsewhere")).await;
     let detail = answer.error(409, Some("uniqueness"));
-    assert!(detail.contains("add it to the managed groups"), "{detail}");
+    assert!(
+        detail.contains(r#"groups manage "E29 elsewhere""#),
+        "{detail}"
+    );
 }
 
 async fn e30(places: Arc<Places>) {

@@ -129,6 +129,7 @@ tapped! {
         fn delete_group(id: &GroupId) -> account::Result<()>;
         fn group_members(id: &GroupId, page: &Page) -> account::Result<Listing<Member>>;
         fn is_member(group: &GroupId, member: &MemberId) -> account::Result<bool>;
+        fn reaches_key(group: &GroupId) -> account::Result<bool>;
         fn grant(group: &GroupId, members: &[MemberId]) -> account::Result<usize>;
         fn revoke(group: &GroupId, members: &[MemberId]) -> account::Result<usize>;
     }

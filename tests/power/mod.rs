@@ -308,6 +308,38 @@ async fn the_key_of_a_group_goes_to_who_may_have_it_and_stays_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_belongs_is_told_of_those_who_exist_in_the_order_asked() {
+    let server = Server::start().await;
+    let manager = Raw::begin(&server, &server.login(&server.demo.provision_manager)).await;
+    let account = server.account();
+    let finance = account.create_group("Finance", &attempt()).await.unwrap();
+    let (ann, kit) = newcomer(&server, "ann@example.com").await;
+    let (bob, _) = newcomer(&server, "bob@example.com").await;
+    let id: MemberId = ann.parse().unwrap();
+    account.grant(&finance.id, &[id]).await.unwrap();
+    let path = format!("/groups/{}/members/by-ids", finance.id);
+    let nobody = "A".repeat(26);
+    let asked = json!({"ids": [bob, nobody, ann]});
+    let answer = manager.post(&path, asked.clone()).await;
+    let told: Vec<_> = answer.as_array().unwrap().iter().collect();
+    assert_eq!(told.len(), 2);
+    for (one, id, belongs) in [(told[0], &bob, false), (told[1], &ann, true)] {
+        assert_eq!(one["member"], manager.get(&format!("/members/{id}")).await);
+        assert_eq!(one["belongs"], belongs);
+    }
+    let post = Method::POST;
+    let nothing = format!("/groups/{}/members/by-ids", "a".repeat(26));
+    let refused = manager.refused(post.clone(), &nothing, asked.clone()).await;
+    assert_eq!(refused.1, "no_such_group");
+    let many = json!({"ids": vec![ann.clone(); 1001]});
+    let refused = manager.refused(post.clone(), &path, many).await;
+    assert_eq!(refused.1, "invalid_value");
+    let ordinary = Raw::begin(&server, &kit).await;
+    let refused = ordinary.refused(post, &path, asked).await;
+    assert_eq!(refused, not_permitted(right::VIEW_PEOPLE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_password_brings_the_same_key_pair() {
     let server = Server::start().await;
     let owner = Raw::begin(&server, &server.login(&server.demo.owner)).await;

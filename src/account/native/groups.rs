@@ -1,6 +1,6 @@
 //! Groups and memberships.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use reqwest::Method;
 
@@ -19,6 +19,10 @@ use crate::{
     },
 };
 
+/// Somebody's id, and the public key that a group's key has to be wrapped to: `None` for people who
+/// get it at their confirmation.
+pub(super) type KeyHolder = (String, Option<PublicKey>);
+
 impl NativeAccount {
     pub(super) async fn find_group(&self, id: &GroupId) -> Result<Option<Group>> {
         let path = format!("{PREFIX}/groups/{id}");
@@ -31,10 +35,7 @@ impl NativeAccount {
         let path = format!("{PREFIX}/groups/by-ids");
         let mut groups = Vec::with_capacity(ids.len());
         for batch in ids.chunks(MAX_BATCH) {
-            let ids = wire::Ids {
-                ids: batch.iter().map(ToString::to_string).collect(),
-            };
-            let found: Vec<wire::Group> = self.connection.post(&path, &ids).await?;
+            let found: Vec<wire::Group> = self.connection.post(&path, &wire_ids(batch)).await?;
             for wire in found {
                 groups.push(group(wire)?);
             }
@@ -122,48 +123,39 @@ impl NativeAccount {
 
     /// Grants in batches; nobody is let in before everybody is known to the account.
     pub(super) async fn grant_members(&self, id: &GroupId, members: &[MemberId]) -> Result<usize> {
-        let ids: BTreeSet<&str> = members.iter().map(MemberId::as_str).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        let mut holders = HashMap::with_capacity(ids.len());
-        for batch in ids.chunks(MAX_BATCH) {
-            holders.extend(self.key_holders(batch).await?);
-        }
-        let unknown: Vec<MemberId> = members
-            .iter()
-            .filter(|id| !holders.contains_key(id.as_str()))
-            .cloned()
-            .collect();
+        let people = self.belonging(id, members).await?;
+        let known: HashSet<&str> = people.iter().map(|one| one.member.uuid.as_str()).collect();
+        let unknown = members.iter().filter(|id| !known.contains(id.as_str()));
+        let unknown: Vec<MemberId> = unknown.cloned().collect();
         if !unknown.is_empty() {
             return Err(Error::UnknownMembers(unknown));
         }
-        let mut changed = 0;
-        for batch in ids.chunks(MAX_BATCH) {
-            changed += self.grant_batch(id, batch, &mut holders).await?;
+        let outside = people.into_iter().filter(|one| !one.belongs);
+        let outside: Vec<_> = outside.map(|one| key_holder(one.member)).collect();
+        for batch in outside.chunks(MAX_BATCH) {
+            self.grant_batch(id, batch.iter().cloned().collect())
+                .await?;
         }
-        Ok(changed)
+        Ok(outside.len())
     }
 
     async fn grant_batch(
         &self,
         group: &GroupId,
-        ids: &[&str],
-        holders: &mut HashMap<String, Option<PublicKey>>,
-    ) -> Result<usize> {
+        mut holders: BTreeMap<String, Option<PublicKey>>,
+    ) -> Result<()> {
         let path = format!("{PREFIX}/groups/{group}/grants");
         for _ in 0..ROUNDS {
-            let batch: Vec<(String, Option<PublicKey>)> = ids
-                .iter()
-                .map(|id| ((*id).to_owned(), holders.get(*id).cloned().flatten()))
-                .collect();
+            let batch = holders.clone().into_iter().collect();
             let grant = wire::Grant {
                 members: self.wrap_for(group, batch).await?,
             };
             let answer = self
                 .connection
-                .call(Method::POST, &path, Some(&grant))
+                .call::<_, wire::Changed>(Method::POST, &path, Some(&grant))
                 .await;
             match answer {
-                Ok(wire::Changed { changed }) => return Ok(changed),
+                Ok(_) => return Ok(()),
                 // Confirmed since we looked: they need the key now.
                 Err(Failure::Refused { reason, data, .. }) if reason == reason::KEY_REQUIRED => {
                     let data: Vec<&str> = data.iter().map(String::as_str).collect();
@@ -177,32 +169,37 @@ impl NativeAccount {
         Err(Error::Changing)
     }
 
-    /// Those of the people that exist, each with the public key that the group's key has to be
-    /// wrapped to: `None` for people who get it at their confirmation.
+    /// Those of the people that exist, each once, and whether they belong to a group.
+    async fn belonging(
+        &self,
+        group: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Vec<wire::Belonging>> {
+        let path = format!("{PREFIX}/groups/{group}/members/by-ids");
+        let ids: BTreeSet<&str> = members.iter().map(MemberId::as_str).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut people = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(MAX_BATCH) {
+            let found: Vec<wire::Belonging> = self.connection.post(&path, &wire_ids(batch)).await?;
+            people.extend(found);
+        }
+        Ok(people)
+    }
+
+    /// Those of the people that exist, each as a [`KeyHolder`].
     pub(super) async fn key_holders(
         &self,
         ids: &[&str],
     ) -> Result<HashMap<String, Option<PublicKey>>> {
-        let ids = wire::Ids {
-            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-        };
         let path = format!("{PREFIX}/members/by-ids");
-        let members: Vec<wire::Member> = self.connection.post(&path, &ids).await?;
-        Ok(members
-            .into_iter()
-            .map(|member| {
-                let key = wire::holds_keys(&member.state)
-                    .then_some(member.pub_key)
-                    .flatten();
-                (member.uuid, key)
-            })
-            .collect())
+        let members: Vec<wire::Member> = self.connection.post(&path, &wire_ids(ids)).await?;
+        Ok(members.into_iter().map(key_holder).collect())
     }
 
     pub(super) async fn wrap_for(
         &self,
         group: &GroupId,
-        members: Vec<(String, Option<PublicKey>)>,
+        members: Vec<KeyHolder>,
     ) -> Result<Vec<wire::WrappedKey>> {
         let key = match members.iter().any(|(_, public)| public.is_some()) {
             true => Some(self.group_key(group).await?),
@@ -225,16 +222,27 @@ impl NativeAccount {
 
     pub(super) async fn revoke_members(&self, id: &GroupId, members: &[MemberId]) -> Result<usize> {
         let path = format!("{PREFIX}/groups/{id}/revocations");
-        let mut changed = 0;
-        for batch in members.chunks(MAX_BATCH) {
-            let ids = wire::Ids {
-                ids: batch.iter().map(ToString::to_string).collect(),
-            };
-            let answer: wire::Changed = self.connection.post(&path, &ids).await?;
-            changed += answer.changed;
+        let inside = self.belonging(id, members).await?.into_iter();
+        let inside = inside.filter(|one| one.belongs);
+        let inside: Vec<String> = inside.map(|one| one.member.uuid).collect();
+        for batch in inside.chunks(MAX_BATCH) {
+            let _: wire::Changed = self.connection.post(&path, &wire_ids(batch)).await?;
         }
-        Ok(changed)
+        Ok(inside.len())
     }
+}
+
+fn wire_ids(ids: &[impl ToString]) -> wire::Ids {
+    wire::Ids {
+        ids: ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn key_holder(member: wire::Member) -> KeyHolder {
+    let key = wire::holds_keys(&member.state)
+        .then_some(member.pub_key)
+        .flatten();
+    (member.uuid, key)
 }
 
 pub(super) fn id(text: &str) -> Result<GroupId> {

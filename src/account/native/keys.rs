@@ -5,15 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use reqwest::Method;
 use tokio::sync::OnceCell;
 
-use super::{NativeAccount, compute};
+use super::{NativeAccount, compute, refusals::Failure};
 use crate::{
     account::{Error, GroupId, Result},
     onepassword::{
         envelope::SymmetricKey,
         keyset::{Keyset, OpenKeyset},
-        messages::administration::PREFIX,
+        messages::administration::{PREFIX, reason},
     },
 };
 
@@ -96,6 +97,17 @@ impl NativeAccount {
             .get(&format!("{PREFIX}/groups/{group}/keyset"))
             .await?;
         self.open_group(group, keyset).await
+    }
+
+    /// Whether the account gives us a group's key, and it opens.
+    pub(super) async fn opens_group(&self, group: &GroupId) -> Result<bool> {
+        let path = format!("{PREFIX}/groups/{group}/keyset");
+        let answer = self.connection.call::<(), _>(Method::GET, &path, None);
+        match answer.await {
+            Ok(keyset) => self.open_group(group, keyset).await.map(|_| true),
+            Err(Failure::Refused { reason, .. }) if reason == reason::NO_KEY => Ok(false),
+            Err(failure) => Err(failure.into_error()),
+        }
     }
 
     /// Opens a group's keyset that came with something else.

@@ -117,7 +117,7 @@ impl Visit {
     }
 
     /// The account as this person may administer it, within the same session.
-    pub(super) fn into_account(self) -> NativeAccount {
+    pub(crate) fn into_account(self) -> NativeAccount {
         NativeAccount {
             connection: Connection::resume(self.service, self.session, self.credentials),
             keys: Keys::default(),

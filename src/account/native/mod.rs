@@ -194,6 +194,10 @@ impl Account for NativeAccount {
         .await
     }
 
+    async fn reaches_key(&self, group: &GroupId) -> Result<bool> {
+        self.within(self.opens_group(group)).await
+    }
+
     async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
         self.within(self.grant_members(group, members)).await
     }

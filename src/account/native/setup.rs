@@ -10,7 +10,11 @@ use std::collections::{BTreeSet, HashSet};
 pub use super::login::Login;
 
 use super::{
-    NativeAccount, compute, found, groups, login::Visit, members, refusals::from_protocol,
+    NativeAccount, compute, found,
+    groups::{self, KeyHolder},
+    login::Visit,
+    members,
+    refusals::from_protocol,
 };
 use crate::{
     account::{
@@ -50,13 +54,13 @@ pub enum Error {
     Refused,
     /// The administrator's account password alone does not do.
     #[error(
-        "the account asks for a second factor, which set-up cannot give: sign in as an \
-         administrator who has none, or turn it off for as long as set-up takes"
+        "the account asks for a second factor, which cannot be given here: sign in as an \
+         administrator who has none, or turn it off for as long as this takes"
     )]
     SecondFactor,
     /// Who signs in may not.
     #[error(
-        "the state of the person who signs in is {}: set-up needs an active administrator",
+        "the state of the person who signs in is {}: an active administrator is needed",
         .0.name()
     )]
     Inactive(MemberState),
@@ -70,7 +74,7 @@ pub enum Error {
     },
     /// The account could not be reached, or is too busy.
     #[error(
-        "{0}: check the sign-in address and the network, then run set-up again, which goes on \
+        "{0}: check the sign-in address and the network, then do the same again, which goes on \
          where it stopped"
     )]
     OutOfReach(account::Error),
@@ -291,23 +295,40 @@ impl Administrator {
         if missing.is_empty() {
             return Ok(0);
         }
-        let account = &self.account;
-        let holder = account.within(account.key_holders(&[to.as_str()])).await?;
-        let holder: Vec<_> = holder.into_iter().collect();
+        let holder = self.key_holder(to).await?;
         let mut given = 0;
         for group in missing {
-            let giving = account.within(async {
-                let keys = wire::Grant {
-                    members: account.wrap_for(group, holder.clone()).await?,
-                };
-                let path = format!("{PREFIX}/groups/{group}/keys");
-                let answer: wire::Changed = account.connection.post(&path, &keys).await?;
-                Ok(answer.changed)
-            });
             // A group that was deleted meanwhile needs no key.
-            given += found(giving.await)?.unwrap_or(0);
+            given += found(self.give_key(group, &holder).await)?.unwrap_or(0);
         }
         Ok(given)
+    }
+
+    /// Gives a Provision Manager the key of one group. Repeatable.
+    pub async fn hand_over_group(&self, group: &GroupId, to: &MemberId) -> Result<(), Error> {
+        let holder = self.key_holder(to).await?;
+        self.give_key(group, &holder).await?;
+        Ok(())
+    }
+
+    async fn key_holder(&self, id: &MemberId) -> account::Result<Vec<KeyHolder>> {
+        let account = &self.account;
+        let holder = account.within(account.key_holders(&[id.as_str()])).await?;
+        Ok(holder.into_iter().collect())
+    }
+
+    /// Makes people key managers of a group; returns how many were not.
+    async fn give_key(&self, group: &GroupId, to: &[KeyHolder]) -> account::Result<usize> {
+        let account = &self.account;
+        let giving = account.within(async {
+            let keys = wire::Grant {
+                members: account.wrap_for(group, to.to_vec()).await?,
+            };
+            let path = format!("{PREFIX}/groups/{group}/keys");
+            let answer: wire::Changed = account.connection.post(&path, &keys).await?;
+            Ok(answer.changed)
+        });
+        giving.await
     }
 
     /// Ordinary groups whose key somebody holds as a manager.

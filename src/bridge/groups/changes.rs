@@ -1,12 +1,12 @@
 //! What a PATCH or PUT makes of a group, and how it is carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use time::OffsetDateTime;
 
-use super::{Known, no_group};
+use super::{Known, action, no_group};
 use crate::{
-    account::{self, GroupId, MemberId},
+    account::{self, Group, GroupId, MAX_BATCH, MemberId},
     bridge::{ATTEMPTS, Bridge, Error, shortened},
     scim::{self, patch::GroupChange},
     state::{self, ManagedGroup, Versioned},
@@ -56,6 +56,38 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// What is asked for, for the audit.
+    pub(super) fn actions(&self) -> Vec<&'static str> {
+        let parts = [
+            (self.name.is_some(), action::RENAME),
+            (self.external_id.is_some(), action::EXTERNAL_ID),
+            (
+                self.replace_members || !self.members.is_empty(),
+                action::MEMBERS,
+            ),
+        ];
+        let asked = parts.into_iter().filter(|(asked, _)| *asked);
+        asked.map(|(_, action)| action).collect()
+    }
+
+    /// Who is named to be in, and who to be out.
+    fn named(&self) -> (Vec<MemberId>, Vec<MemberId>) {
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for (id, membership) in &self.members {
+            match membership {
+                Membership::In => add.push(id.clone()),
+                Membership::Out => remove.push(id.clone()),
+            }
+        }
+        (add, remove)
+    }
+
+    /// Whether this person is to be out, named or not.
+    fn takes_out(&self, person: &str) -> bool {
+        let named = person.parse().ok().and_then(|id| self.members.get(&id));
+        named.map_or(self.replace_members, |named| *named == Membership::Out)
+    }
+
     /// These people are to be in.
     pub(super) fn put_in(&mut self, ids: Vec<String>) -> Result<(), Error> {
         let ids = member_ids(ids)?;
@@ -65,10 +97,37 @@ impl Wanted {
     }
 }
 
+/// What a change came to, for the audit.
+#[derive(Default)]
+struct Done {
+    renamed: Option<(String, String)>,
+    external_id: Option<String>,
+    added: usize,
+    removed: usize,
+}
+
 impl Bridge {
     /// Makes a group what is wanted. What can be refused comes first, and is taken back if what
     /// follows is refused; what is left after a failure is found by the provider's repeat.
     pub(super) async fn change_group(&self, known: Known, wanted: Wanted) -> Result<Known, Error> {
+        let id = known.group.id.to_string();
+        let mut done = Done::default();
+        let result = self.apply(known, &wanted, &mut done).await;
+        if let Some((old, new)) = done.renamed {
+            self.done(action::RENAME, &id, format!("{old} → {new}"))
+                .await;
+        }
+        if let Some(external_id) = done.external_id {
+            self.done(action::EXTERNAL_ID, &id, external_id).await;
+        }
+        if done.added + done.removed > 0 {
+            let change = format!("+{} -{}", done.added, done.removed);
+            self.done(action::MEMBERS, &id, change).await;
+        }
+        result
+    }
+
+    async fn apply(&self, known: Known, wanted: &Wanted, done: &mut Done) -> Result<Known, Error> {
         let id = known.group.id.clone();
         let asked = wanted.name.as_deref();
         let rename = asked.filter(|name| *name != known.name() && *name != known.group.name);
@@ -77,71 +136,162 @@ impl Bridge {
         {
             self.check_group_external_id(external_id, Some(&id)).await?;
         }
+        let change = self.members_to_change(&known.group, wanted).await;
         let (add, remove) = self
-            .members_to_change(&id, wanted.members, wanted.replace_members)
+            .note_refusal(action::MEMBERS, id.as_str(), change)
             .await?;
 
         let mut group = known.group;
         let old_name = group.name.clone();
-        let mut changed = 0;
         if let Some(name) = rename {
-            group = match self.account.rename_group(&id, name).await {
-                Err(account::Error::GroupNameTaken) => return Err(self.name_taken(name).await?),
-                answer => answer?,
+            let renaming = match self.account.rename_group(&id, name).await {
+                Err(account::Error::GroupNameTaken) => Err(self.name_taken(name).await?),
+                answer => answer.map_err(Error::from),
             };
+            group = self
+                .note_refusal(action::RENAME, id.as_str(), renaming)
+                .await?;
+            done.renamed = Some((old_name.clone(), group.name.clone()));
         }
         if !add.is_empty() {
-            match self.account.grant(&id, &add).await.map_err(Error::from) {
-                Ok(granted) => changed += granted,
+            let granting = self.account.grant(&id, &add).await.map_err(Error::from);
+            match self
+                .note_refusal(action::MEMBERS, id.as_str(), granting)
+                .await
+            {
+                Ok(granted) => done.added = granted,
                 Err(error) => {
                     if rename.is_some() && !error.is_transient() {
                         self.account.rename_group(&id, &old_name).await?;
+                        done.renamed = None;
                     }
                     return Err(error);
                 }
             }
         }
         if !remove.is_empty() {
-            changed += self.account.revoke(&id, &remove).await?;
+            let revoking = self.account.revoke(&id, &remove).await.map_err(Error::from);
+            done.removed = self
+                .note_refusal(action::MEMBERS, id.as_str(), revoking)
+                .await?;
+        }
+        // Whoever is not in may be somebody who is to come back.
+        if wanted.replace_members || done.removed < remove.len() {
+            self.forget_place(&id, |person| wanted.takes_out(person))
+                .await?;
         }
         let named = asked.map(|name| (name, group.name.as_str()));
+        let external_id = known.record.value.external_id.clone();
         let record = self
-            .note_group(&id, known.record, named, wanted.external_id)
+            .note_group(&id, known.record, named, &wanted.external_id)
             .await?;
-        if changed > 0 {
+        if record.value.external_id != external_id {
+            done.external_id = Some(record.value.external_id.clone().unwrap_or_default());
+        }
+        if done.added + done.removed > 0 {
             let gone = || account::Error::NotFound("group");
             group = self.account.group(&id).await?.ok_or_else(gone)?;
-        }
-        if changed > 0 || rename.is_some() {
-            tracing::info!(group = %id, changed, "group changed");
         }
         Ok(Known { group, record })
     }
 
-    /// Who has to be put in, and who taken out. Only a replacement reads who is in.
+    /// Who has to be put in, and who taken out. Who is in is read for a replacement, and for a
+    /// removal that names enough people to empty a group that the guard is for; never else.
+    ///
+    /// # Errors
+    /// 403 if the guard is against it.
     async fn members_to_change(
         &self,
-        id: &GroupId,
-        mut wanted: BTreeMap<MemberId, Membership>,
-        replace: bool,
+        group: &Group,
+        wanted: &Wanted,
     ) -> Result<(Vec<MemberId>, Vec<MemberId>), Error> {
-        if replace {
-            wanted.retain(|_, membership| *membership == Membership::In);
-            for member in self.all_members(id).await? {
-                // Who is in and stays in needs nothing; who is in and not named goes.
-                if wanted.remove(&member.id).is_none() {
-                    wanted.insert(member.id, Membership::Out);
-                }
+        let (mut add, mut remove) = wanted.named();
+        let empties = add.is_empty();
+        let many = group.member_count > self.settings.guards.empty_group;
+        if wanted.replace_members {
+            let present = self.all_members(&group.id).await?;
+            let present: BTreeSet<MemberId> = present.into_iter().map(|one| one.id).collect();
+            if empties {
+                self.check_emptying(group, present.len() as u64).await?;
             }
-        }
-        let (mut add, mut remove) = (Vec::new(), Vec::new());
-        for (id, membership) in wanted {
-            match membership {
-                Membership::In => add.push(id),
-                Membership::Out => remove.push(id),
+            // Who is in and stays in needs nothing; who is in and not named goes.
+            let named: BTreeSet<MemberId> = add.into_iter().collect();
+            remove = present.difference(&named).cloned().collect();
+            add = named.difference(&present).cloned().collect();
+        } else if many && empties && remove.len() as u64 >= group.member_count {
+            let present = self.all_members(&group.id).await?;
+            let named: HashSet<&MemberId> = remove.iter().collect();
+            if present.iter().all(|member| named.contains(&member.id)) {
+                self.check_emptying(group, present.len() as u64).await?;
             }
         }
         Ok((add, remove))
+    }
+
+    /// Guards against a request that leaves a group without any of its `members`.
+    ///
+    /// # Errors
+    /// 403 if they are many, and no administrator has lifted the guard.
+    pub(super) async fn check_emptying(&self, group: &Group, members: u64) -> Result<(), Error> {
+        let most = self.settings.guards.empty_group;
+        if members <= most {
+            return Ok(());
+        }
+        if self.guards_lifted(OffsetDateTime::now_utc()).await? {
+            return Ok(());
+        }
+        Err(scim::Error::forbidden(format!(
+            "the request would take all {members} members out of the group {:?}, and the bridge \
+             lets no request empty or delete a group of more than {most}: nothing was done; if it \
+             is meant, an administrator runs scim-bridge guard lift, and the request is sent again",
+            group.name
+        ))
+        .into())
+    }
+
+    /// Those of the people set aside whom `leaves` names are not put back into this group when they
+    /// return. Other requests may change the same people at the same time.
+    pub(super) async fn forget_place(
+        &self,
+        group: &GroupId,
+        leaves: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Result<(), Error> {
+        let mut after: Option<String> = None;
+        loop {
+            let people = self
+                .store
+                .people_out_of(group.as_str(), after.as_deref(), MAX_BATCH)
+                .await?;
+            for person in people.iter().filter(|person| leaves(person)) {
+                self.forget_place_of(person, group).await?;
+            }
+            if people.len() < MAX_BATCH {
+                return Ok(());
+            }
+            after = people.into_iter().next_back();
+        }
+    }
+
+    async fn forget_place_of(&self, person: &str, group: &GroupId) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let Some(mut known) = self.store.person(person).await? else {
+                return Ok(());
+            };
+            let Some(removal) = &mut known.value.removal else {
+                return Ok(());
+            };
+            let places = removal.groups.len();
+            removal.groups.retain(|place| place != group.as_str());
+            if removal.groups.len() == places {
+                return Ok(());
+            }
+            let writing = self.store.put_person(person, &known.value, known.version);
+            match writing.await {
+                Err(state::Error::Conflict) => {}
+                answer => return Ok(answer?),
+            }
+        }
+        Err(state::Error::Conflict.into())
     }
 
     /// Writes down what the provider calls a group: its name as sent, with what the account made
@@ -151,7 +301,7 @@ impl Bridge {
         id: &GroupId,
         mut record: Versioned<ManagedGroup>,
         named: Option<(&str, &str)>,
-        external_id: Option<Option<String>>,
+        external_id: &Option<Option<String>>,
     ) -> Result<Versioned<ManagedGroup>, Error> {
         for _ in 0..ATTEMPTS {
             let mut noted = record.value.clone();
@@ -159,7 +309,7 @@ impl Bridge {
                 sent.clone_into(&mut noted.display_name);
                 account_name.clone_into(&mut noted.account_name);
             }
-            if let Some(external_id) = &external_id {
+            if let Some(external_id) = external_id {
                 noted.external_id.clone_from(external_id);
             }
             if noted == record.value {
@@ -192,9 +342,76 @@ pub(super) fn member_ids(ids: Vec<String>) -> Result<Vec<MemberId>, Error> {
     ids.iter()
         .map(|id| {
             id.parse().map_err(|_| {
-                let detail = format!("there is no user {} to be a member", shortened(id));
+                let detail = match id.parse::<GroupId>() {
+                    Ok(group) => format!(
+                        "member {group} is a group: groups in groups are not supported; assign \
+                         the people in it instead"
+                    ),
+                    Err(_) => format!("there is no user {} to be a member", shortened(id)),
+                };
                 scim::Error::invalid_value(&detail).into()
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ANN: &str = "ANNAAAAAAAAAAAAAAAAAAAAAAA";
+    const BOB: &str = "BOBAAAAAAAAAAAAAAAAAAAAAAA";
+    const GROUP: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_last_word_on_a_person_decides_who_is_to_be_out() {
+        use GroupChange::{AddMembers, RemoveAllMembers, RemoveMembers, ReplaceMembers};
+        for (changes, ann, bob) in [
+            (vec![RemoveMembers(ids(&[ANN, "nobody"]))], true, false),
+            (vec![AddMembers(ids(&[ANN]))], false, false),
+            (vec![ReplaceMembers(ids(&[ANN]))], false, true),
+            (vec![RemoveAllMembers], true, true),
+            (vec![RemoveAllMembers, AddMembers(ids(&[BOB]))], true, false),
+            (
+                vec![ReplaceMembers(ids(&[ANN])), RemoveMembers(ids(&[ANN]))],
+                true,
+                true,
+            ),
+            (vec![GroupChange::Rename("X".to_owned())], false, false),
+        ] {
+            let wanted = Wanted::from_changes(changes.clone()).unwrap();
+            let out = (wanted.takes_out(ANN), wanted.takes_out(BOB));
+            assert_eq!(out, (ann, bob), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_named_part_by_part() {
+        use GroupChange::{ExternalId, RemoveAllMembers, Rename};
+        for (changes, actions) in [
+            (vec![], &[][..]),
+            (
+                vec![Rename("X".to_owned()), ExternalId(None)],
+                &[action::RENAME, action::EXTERNAL_ID],
+            ),
+            (vec![RemoveAllMembers], &[action::MEMBERS]),
+        ] {
+            assert_eq!(Wanted::from_changes(changes).unwrap().actions(), actions);
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_a_group_is_refused_as_one() {
+        let refused = |id: &str| member_ids(ids(&[ANN, id])).unwrap_err().outside;
+        for (id, says) in [(GROUP, "groups in groups"), ("x", "there is no user x")] {
+            let error = refused(id);
+            assert_eq!(error.status, 400);
+            assert!(error.detail.contains(says), "{error}");
+        }
+    }
 }

@@ -21,13 +21,27 @@ use crate::{
     state::{self, CreationKey, ManagedGroup, Versioned},
 };
 use changes::{Wanted, member_ids};
+pub use managed::{AccountGroup, Adoption};
+
 mod changes;
+mod managed;
 mod search;
 
 /// Answers carry the members of groups up to this size. Above it only a GET of the one group does,
 /// or a request that asks for `members` by name; a PATCH is answered with 204, as providers with
 /// large groups want it.
 pub(super) const MEMBERS_SHOWN: u64 = 100;
+
+/// What the audit calls the changes of groups.
+mod action {
+    pub const CREATE: &str = "group.create";
+    pub const RENAME: &str = "group.rename";
+    pub const EXTERNAL_ID: &str = "group.external-id";
+    pub const MEMBERS: &str = "group.members";
+    pub const DELETE: &str = "group.delete";
+    pub const MANAGE: &str = "group.manage";
+    pub const UNMANAGE: &str = "group.unmanage";
+}
 
 /// A managed group as account and store know it.
 pub(super) struct Known {
@@ -53,7 +67,8 @@ impl Bridge {
             let external_id = wanted.external_id.clone();
             self.make_group(name, external_id, &members, attempt).await
         };
-        let known = self.create_once(key, make).await?;
+        let known = self.create_once(key, make).await;
+        let known = self.note_refusal(action::CREATE, name, known).await?;
         self.group_resource(&known, context, MEMBERS_SHOWN).await
     }
 
@@ -75,16 +90,23 @@ impl Bridge {
             external_id,
             updated_at: OffsetDateTime::now_utc(),
         };
-        if let Err(error) = self.enter_group(&group, &record, members).await {
-            // Nothing half done: a group that was refused its members is taken back. It is this
-            // attempt's own, and no provider has heard of it.
-            if !error.is_transient() {
-                self.account.delete_group(&group.id).await?;
-                self.store.remove_managed_group(id).await?;
+        let entered = match self.enter_group(&group, &record, members).await {
+            Ok(entered) => entered,
+            Err(error) => {
+                // Nothing half done: a group that was refused its members is taken back. It is
+                // this attempt's own, and no provider has heard of it.
+                if !error.is_transient() {
+                    self.account.delete_group(&group.id).await?;
+                    self.store.remove_managed_group(id).await?;
+                }
+                return Err(error);
             }
-            return Err(error);
+        };
+        self.done(action::CREATE, id, group.name.clone()).await;
+        if entered > 0 {
+            let change = format!("+{entered} -0");
+            self.done(action::MEMBERS, id, change).await;
         }
-        tracing::info!(group = id, "group created");
         self.known_group(id).await
     }
 
@@ -93,7 +115,7 @@ impl Bridge {
         group: &Group,
         record: &ManagedGroup,
         members: &[MemberId],
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         match self
             .store
             .put_managed_group(group.id.as_str(), record, 0)
@@ -103,10 +125,7 @@ impl Bridge {
             Ok(()) | Err(state::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
-        if !members.is_empty() {
-            self.account.grant(&group.id, members).await?;
-        }
-        Ok(())
+        Ok(self.account.grant(&group.id, members).await?)
     }
 
     /// Why this name cannot be had: a managed group has it, or one that is not managed.
@@ -118,7 +137,11 @@ impl Bridge {
         if self.store.managed_group(group.id.as_str()).await?.is_some() {
             return Ok(taken);
         }
-        Ok(refuse_unmanaged(&group, scim::Error::uniqueness).into())
+        let mut why = why_unmanaged(&group);
+        if !group.has_account_wide_power() {
+            why += ", or choose another name";
+        }
+        Ok(scim::Error::uniqueness(why).into())
     }
 
     /// `GET /Groups/{id}`.
@@ -181,7 +204,7 @@ impl Bridge {
     ) -> Result<Known, Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id).await?;
+            let known = self.group_to_change(id, &wanted.actions()).await?;
             conditions.check_change(&known.version())?;
             self.change_group(known, wanted).await
         })
@@ -196,14 +219,21 @@ impl Bridge {
     pub async fn delete_group(&self, id: &str, context: &Context) -> Result<(), Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id).await?;
+            let known = self.group_to_change(id, &[action::DELETE]).await?;
             conditions.check_change(&known.version())?;
-            self.account.delete_group(&known.group.id).await?;
-            self.store.remove_managed_group(known.id()).await?;
-            tracing::info!(group = %known.group.id, "group deleted");
-            Ok(())
+            let deleted = self.delete_known_group(&known.group).await;
+            self.note_refusal(action::DELETE, id, deleted).await
         })
         .await
+    }
+
+    async fn delete_known_group(&self, group: &Group) -> Result<(), Error> {
+        self.check_emptying(group, group.member_count).await?;
+        self.account.delete_group(&group.id).await?;
+        let id = group.id.as_str();
+        self.done(action::DELETE, id, group.name.clone()).await;
+        self.store.remove_managed_group(id).await?;
+        self.forget_place(&group.id, |_| true).await
     }
 
     async fn group_resource(
@@ -332,18 +362,23 @@ impl Bridge {
 
     /// The managed group to change; a group of the account that is not managed is refused with
     /// the reason, so that the provider's log says more than that it is not there.
-    async fn group_to_change(&self, id: &str) -> Result<Known, Error> {
-        if let Some(known) = self.known_groups(&[id.to_owned()]).await?.pop() {
-            if known.group.has_account_wide_power() {
-                return Err(refuse_unmanaged(&known.group, scim::Error::forbidden).into());
+    async fn group_to_change(&self, id: &str, actions: &[&str]) -> Result<Known, Error> {
+        let known = self.known_groups(&[id.to_owned()]).await?.pop();
+        let group = match known {
+            Some(known) if !known.group.has_account_wide_power() => return Ok(known),
+            // It was managed before it came to power.
+            Some(known) => known.group,
+            None => {
+                let id = id.parse().map_err(|_| no_group(id))?;
+                let group = self.account.group(&id).await?;
+                group.ok_or_else(|| no_group(id.as_str()))?
             }
-            return Ok(known);
+        };
+        let why = why_unmanaged(&group);
+        for action in actions {
+            self.refused(action, id, &why).await;
         }
-        let parsed: GroupId = id.parse().map_err(|_| no_group(id))?;
-        match self.account.group(&parsed).await? {
-            Some(group) => Err(refuse_unmanaged(&group, scim::Error::forbidden).into()),
-            None => Err(no_group(id)),
-        }
+        Err(scim::Error::forbidden(why).into())
     }
 
     async fn check_group_external_id(
@@ -434,20 +469,20 @@ impl Known {
     }
 }
 
-/// Why a group of the account cannot be had, as the error that fits the request.
-fn refuse_unmanaged(group: &Group, error: fn(String) -> scim::Error) -> scim::Error {
+/// Why a group of the account is out of a provider's reach, and what an administrator may do.
+fn why_unmanaged(group: &Group) -> String {
     if group.has_account_wide_power() {
-        return error(format!(
+        return format!(
             "the group {:?} has power over the whole account and can never be managed by a \
              provider",
             group.name
-        ));
+        );
     }
-    error(format!(
-        "the account has a group {:?} that the bridge does not manage: add it to the managed \
-         groups, or choose another name",
-        group.name
-    ))
+    format!(
+        "the account has a group {:?} that the bridge does not manage: run scim-bridge groups \
+         manage {:?}",
+        group.name, group.name
+    )
 }
 
 fn no_group(id: &str) -> Error {

@@ -205,12 +205,7 @@ impl Bridge {
     ) -> Result<Known, Error> {
         let changing = self.change_until_done(id, conditions, wish);
         let result = self.change_under(conditions, id, changing).await;
-        if let Err(error) = &result
-            && error.outside.status == 403
-        {
-            self.refused(action, id, &error.outside.detail).await;
-        }
-        result
+        self.note_refusal(action, id, result).await
     }
 
     /// Starts over if somebody else changed the person meanwhile.

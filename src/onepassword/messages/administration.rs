@@ -375,3 +375,12 @@ pub struct Membership {
     /// Whether the person belongs to the group.
     pub member: bool,
 }
+
+/// `POST /groups/{id}/members/by-ids`: one of the people that exist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Belonging {
+    /// The person.
+    pub member: Member,
+    /// Whether they belong to the group.
+    pub belongs: bool,
+}

@@ -386,6 +386,18 @@ pub(super) async fn group_members(
     .await
 }
 
+pub(super) async fn belonging(
+    here: Here,
+    by: By,
+    Path(id): Path<String>,
+    Body(ids): Body<Ids>,
+) -> Answer {
+    read(here, by, right::VIEW_PEOPLE, move |db, _| {
+        groups::belonging(db, &id, &ids)
+    })
+    .await
+}
+
 pub(super) async fn is_member(
     here: Here,
     by: By,

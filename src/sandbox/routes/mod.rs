@@ -115,6 +115,7 @@ fn ours() -> Router<Sandbox> {
         .route(&at("/groups/{id}/keyset"), get(a::group_keyset))
         .route(&at("/groups/{id}/keys"), post(a::give_key))
         .route(&at("/groups/{id}/members/query"), post(a::group_members))
+        .route(&at("/groups/{id}/members/by-ids"), post(a::belonging))
         .route(&at("/groups/{id}/members/{member}"), get(a::is_member))
         .route(&at("/groups/{id}/grants"), post(a::grant))
         .route(&at("/groups/{id}/revocations"), post(a::revoke))
