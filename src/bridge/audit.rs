@@ -3,12 +3,28 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Bridge, Error, Mode};
-use crate::state::{AuditEntry, AuditOutcome};
+use crate::state::{self, AuditEntry, AuditOutcome};
 
 /// How long lines are kept.
 const KEPT: Duration = Duration::days(90);
 
+/// How many lines are read at once.
+const PAGE: usize = 1000;
+
 impl Bridge {
+    /// Some lines of the audit from `since` on, in the order of time, and where to go on: `None`
+    /// after the last. `after` is where the lines before left off.
+    ///
+    /// # Errors
+    /// If the store is out of reach.
+    pub async fn audit_lines(
+        &self,
+        since: OffsetDateTime,
+        after: Option<&str>,
+    ) -> Result<(Vec<AuditEntry>, Option<String>), state::Error> {
+        self.audit.audit(since, after, PAGE).await
+    }
+
     /// Notes that `action` was done to `target`, or would have been if the bridge did more than
     /// observe. `detail` is for people: a name, a number.
     pub(super) async fn done(&self, action: &str, target: &str, detail: impl Into<Option<String>>) {

@@ -11,14 +11,14 @@ use serde_json::Value;
 use time::Duration;
 
 use crate::{
-    account::{self, Account},
+    account::{self, Account, overlay::Overlay as AccountOverlay},
     scim::{
         list::ListQuery,
         meta::Meta,
         policy::Policy,
         version::{Conditions, Version},
     },
-    state::StateStore,
+    state::{StateStore, overlay::Overlay as StateOverlay},
 };
 
 mod audit;
@@ -159,10 +159,22 @@ impl Settings {
 
 impl Bridge {
     /// A bridge between this account and whoever asks.
+    ///
+    /// One that observes works on overlays of both, for as long as it lives: what it was asked for
+    /// it goes on to know, so that a provider gets answers that fit one another. Its memory grows
+    /// with what is changed.
     pub fn new(account: Arc<dyn Account>, store: Arc<dyn StateStore>, settings: Settings) -> Self {
+        let audit = Arc::clone(&store);
+        let (account, store) = match settings.mode {
+            Mode::Act => (account, store),
+            Mode::Observe => (
+                Arc::new(AccountOverlay::new(account)) as Arc<dyn Account>,
+                Arc::new(StateOverlay::new(store)) as Arc<dyn StateStore>,
+            ),
+        };
         Self {
             account,
-            audit: Arc::clone(&store),
+            audit,
             store,
             settings: Arc::new(settings),
             actor: "bridge".into(),

@@ -28,6 +28,7 @@ mod groups;
 mod guard;
 mod instructions;
 mod kept;
+mod preview;
 mod sandbox;
 mod serve;
 mod setup;
@@ -79,6 +80,8 @@ enum Command {
     /// Groups of the account that providers see and change: list, manage, unmanage.
     #[command(subcommand, after_help = STATUSES)]
     Groups(groups::Command),
+    /// Show what a bridge that only observes (SCIM_BRIDGE_MODE=observe) would have done.
+    Preview(preview::Preview),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -281,6 +284,7 @@ pub fn run() -> ExitCode {
             Command::Guard(command) => guard::run(command).await,
             Command::Confirmations(command) => confirmations::run(command).await,
             Command::Groups(command) => groups::run(command).await,
+            Command::Preview(preview) => preview::run(preview).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{Failure, Flags, client_trusting};
 use crate::{
+    bridge::Mode,
     config::Config,
     http,
     service::{NoSweep, Service},
@@ -34,6 +35,12 @@ pub async fn listen(config: &Config) -> Result<TcpListener, Failure> {
 
 /// Serves on this listener; the timer runs beside it.
 pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure> {
+    if config.bridge.mode == Mode::Observe {
+        tracing::warn!(
+            "observing only: providers are answered as if, and nothing is changed; scim-bridge \
+             preview shows what would have been done"
+        );
+    }
     let store = SqliteStore::open(&config.state).map_err(|error| {
         Failure::failed(format!("state store {}: {error}", config.state.display()))
     })?;

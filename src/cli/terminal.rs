@@ -18,6 +18,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether it is for a script.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints a result, as JSON or as text.
     pub fn show(self, value: &Value, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+pub mod overlay;
 #[cfg(feature = "local")]
 pub mod sqlite;
 

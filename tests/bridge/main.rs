@@ -11,6 +11,7 @@ mod errors;
 mod groups;
 mod lists;
 mod media;
+mod observe;
 mod okta;
 mod paths;
 mod removal;

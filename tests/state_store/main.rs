@@ -1,0 +1,81 @@
+//! What every store promises, kept by each of them.
+//!
+//! A further store is one more module here: a function that opens it, empty and as two bridges see
+//! it, and one line.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[macro_use]
+mod contract;
+
+mod halfway;
+mod likeness;
+
+mod sqlite {
+    use std::sync::Arc;
+
+    use scim_bridge::state::sqlite::SqliteStore;
+
+    use crate::contract::Stores;
+
+    async fn open() -> Option<Stores> {
+        let dir = tempfile::tempdir().unwrap();
+        let handle = || Arc::new(SqliteStore::open(&dir.path().join("state.db")).unwrap());
+        Some(Stores {
+            one: handle(),
+            other: handle(),
+            place: Box::new(dir),
+        })
+    }
+
+    promises!(open);
+}
+
+/// In one process: who observes shares what was made up with nobody.
+mod overlay {
+    use std::sync::Arc;
+
+    use scim_bridge::state::{StateStore, overlay::Overlay, sqlite::SqliteStore};
+
+    use crate::{contract::Stores, halfway::Halfway};
+
+    fn over_a_file(overlay: impl FnOnce(Arc<SqliteStore>) -> Arc<dyn StateStore>) -> Stores {
+        let dir = tempfile::tempdir().unwrap();
+        let file = SqliteStore::open(&dir.path().join("state.db")).unwrap();
+        let overlay = overlay(Arc::new(file));
+        Stores {
+            one: Arc::clone(&overlay),
+            other: overlay,
+            place: Box::new(dir),
+        }
+    }
+
+    mod over_an_empty_store {
+        use super::*;
+
+        async fn open() -> Option<Stores> {
+            Some(over_a_file(|file| Arc::new(Overlay::new(file))))
+        }
+
+        promises!(open);
+    }
+
+    mod over_a_store_with_one_write {
+        use super::*;
+
+        async fn open() -> Option<Stores> {
+            Some(over_a_file(|file| Arc::new(Halfway::new(file, 1))))
+        }
+
+        promises!(open);
+    }
+
+    mod over_a_store_with_three_writes {
+        use super::*;
+
+        async fn open() -> Option<Stores> {
+            Some(over_a_file(|file| Arc::new(Halfway::new(file, 3))))
+        }
+
+        promises!(open);
+    }
+}
