@@ -22,7 +22,7 @@ impl Bridge {
         since: OffsetDateTime,
         after: Option<&str>,
     ) -> Result<(Vec<AuditEntry>, Option<String>), state::Error> {
-        self.audit.audit(since, after, PAGE).await
+        self.store.audit(since, after, PAGE).await
     }
 
     /// Notes that `action` was done to `target`, or would have been if the bridge did more than
@@ -76,7 +76,7 @@ impl Bridge {
             outcome,
             detail,
         };
-        if let Err(error) = self.audit.append_audit(&entry, now - KEPT).await {
+        if let Err(error) = self.store.append_audit(&entry, now - KEPT).await {
             tracing::warn!(%error, "a line of the audit is in the log only");
         }
     }

@@ -52,8 +52,6 @@ const ATTEMPTS: u32 = 8;
 pub struct Bridge {
     account: Arc<dyn Account>,
     store: Arc<dyn StateStore>,
-    /// Where the audit is kept.
-    audit: Arc<dyn StateStore>,
     settings: Arc<Settings>,
     /// On whose behalf it works, for the audit.
     actor: Arc<str>,
@@ -164,7 +162,6 @@ impl Bridge {
     /// it goes on to know, so that a provider gets answers that fit one another. Its memory grows
     /// with what is changed.
     pub fn new(account: Arc<dyn Account>, store: Arc<dyn StateStore>, settings: Settings) -> Self {
-        let audit = Arc::clone(&store);
         let (account, store) = match settings.mode {
             Mode::Act => (account, store),
             Mode::Observe => (
@@ -174,7 +171,6 @@ impl Bridge {
         };
         Self {
             account,
-            audit,
             store,
             settings: Arc::new(settings),
             actor: "bridge".into(),

@@ -97,6 +97,16 @@ impl Bridge {
     }
 }
 
+/// The record of a managed group.
+fn managed(name: &str) -> ManagedGroup {
+    ManagedGroup {
+        display_name: name.to_owned(),
+        account_name: name.to_owned(),
+        external_id: None,
+        updated_at: OffsetDateTime::now_utc(),
+    }
+}
+
 fn id(text: &str) -> GroupId {
     text.parse().unwrap()
 }
@@ -271,6 +281,28 @@ async fn an_administrator_chooses_the_groups_that_show() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_managed_group_whose_key_is_out_of_reach_is_managed_once_more() {
+    let world = World::new().await;
+    let bridge = world.bridge(&[]).await;
+    let ann = bridge.invite("ann@example.com").await;
+    let kit = world.sign_up("ann@example.com").await;
+    world.until_opened(&kit, "Team Members").await;
+    let finance = world.owners_group("Finance").await;
+    let record = managed("Finance");
+    let store = world.store();
+    store.put_managed_group(&finance, &record, 0).await.unwrap();
+    let at = format!("/Groups/{finance}");
+    let refused = bridge.patch(&at, add(&[&ann])).await.error(403, None);
+    assert!(refused.contains("scim-bridge groups manage"), "{refused}");
+    assert_eq!(world.refusals_of(&finance).await, ["group.members"]);
+    world.manage_as_owner(&finance).await.done();
+    bridge.patch(&at, add(&[&ann])).await.done();
+    world.until_opened(&kit, "Finance").await;
+    let kept = store.managed_group(&finance).await.unwrap().unwrap();
+    assert_eq!(kept.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_several_groups_all_are_managed_or_none() {
     let world = World::new().await;
     let bridge = world.bridge(&[]).await;
@@ -315,14 +347,9 @@ async fn a_group_that_came_to_power_shows_and_does_not_change() {
     let name = "Provision Managers";
     let powerful = account.group_by_name(name).await.unwrap().unwrap();
     assert!(!powerful.built_in);
-    let record = ManagedGroup {
-        display_name: name.to_owned(),
-        account_name: name.to_owned(),
-        external_id: None,
-        updated_at: OffsetDateTime::now_utc(),
-    };
     let group = powerful.id.as_str();
     let store = world.store();
+    let record = managed(name);
     store.put_managed_group(group, &record, 0).await.unwrap();
     let at = format!("/Groups/{group}");
     let whole = bridge.get(&at).await.ok();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod crash;
+mod histories;
 mod roll_out;
 mod support;
 mod sweeps;

@@ -184,6 +184,14 @@ impl Place {
         self.accept(&email, secrets).await;
     }
 
+    /// Somebody accepts the invitation that they got.
+    pub async fn accepts(&self, name: &str, id: &str) -> Somebody {
+        Somebody {
+            id: id.parse().unwrap(),
+            kit: self.sign_up(&format!("{name}@example.com")).await,
+        }
+    }
+
     async fn sign_up(&self, email: &str) -> Kit {
         let (first, origin, address) = (
             Arc::clone(&self.first),

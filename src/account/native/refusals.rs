@@ -119,7 +119,10 @@ fn refused(status: StatusCode, body: ErrorBody) -> Failure {
         reason::UNKNOWN_MEMBERS => {
             Error::UnknownMembers(body.data.iter().filter_map(|id| id.parse().ok()).collect())
         }
-        reason::NOT_PERMITTED | reason::NO_KEY => Error::NotPermitted(message),
+        reason::NOT_PERMITTED => Error::NotPermitted(message),
+        reason::NO_KEY => Error::NotPermitted(format!(
+            "{message}: an administrator hands it over with scim-bridge groups manage"
+        )),
         reason::NO_GROUP => Error::NotFound("group"),
         reason::NO_MEMBER => Error::NotFound("member"),
         // Not the account's own word: a gateway or a page of maintenance says it too. To take a

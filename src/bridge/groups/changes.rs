@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{Known, action, no_group};
 use crate::{
     account::{self, Group, GroupId, MAX_BATCH, MemberId},
-    bridge::{ATTEMPTS, Bridge, Error, shortened},
+    bridge::{ATTEMPTS, Bridge, Deprovisioning, Error, shortened},
     scim::{self, patch::GroupChange},
     state::{self, ManagedGroup, Versioned},
 };
@@ -175,8 +175,13 @@ impl Bridge {
                 .note_refusal(action::MEMBERS, id.as_str(), revoking)
                 .await?;
         }
-        // Whoever is not in may be somebody who is to come back.
-        if wanted.replace_members || done.removed < remove.len() {
+        // Whoever is not in may be somebody who is to come back, and so may be who was put in while
+        // out of the account.
+        let may_come_back = self.settings.deprovisioning == Deprovisioning::LeaveGroups;
+        if wanted.replace_members
+            || done.removed < remove.len()
+            || may_come_back && !remove.is_empty()
+        {
             self.forget_place(&id, |person| wanted.takes_out(person))
                 .await?;
         }

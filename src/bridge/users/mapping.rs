@@ -349,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn guests_and_people_with_power_are_nobody_s_to_change() {
+        let mut known = known(None);
+        assert!(known.refuse_if_protected().is_ok());
+        known.member.protected = true;
+        let why = known.refuse_if_protected().unwrap_err();
+        assert!(why.status == 403 && why.detail.contains("administrator"));
+        known.member.kind = MemberKind::Guest;
+        let why = known.refuse_if_protected().unwrap_err();
+        assert!(why.status == 403 && why.detail.contains("guest"));
+    }
+
+    #[test]
     fn the_first_language_is_taken() {
         for (sent, taken) in [
             ("en", Some("en")),
