@@ -1,12 +1,13 @@
 # Few words for what everybody does. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-tools prerequisites
+.PHONY: help run test check check-terraform package-aws test-tools prerequisites
 
 DIR ?= .local
+ARCH ?= x86_64
 
 help: ## list these words
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 run: prerequisites ## build and run a demo account and a bridge on this machine (DIR=.local)
 	cargo run --locked -- dev --dir "$(DIR)"
@@ -20,6 +21,47 @@ check: prerequisites test-tools ## formatting, lints, tests
 	cargo clippy --locked --no-default-features --features aws -- -D warnings
 	cargo clippy --locked --no-default-features --features azure -- -D warnings
 	cargo test --locked
+
+check-terraform: target/checkov/installed ## formatting, validity, tests and checkov of terraform/ (TF_PLUGINS=…)
+	@for name in $$(sed -nE 's/^(variable|output) "(.*)".*/\2/p' terraform/variables.tf terraform/outputs.tf); do \
+	  grep -q "\`$$name\`" terraform/README.md || { echo "terraform/README.md lacks $$name"; exit 1; }; \
+	done
+	@if ! command -v terraform >/dev/null; then \
+	  echo "SKIPPED: formatting, validity and tests of terraform/. They need Terraform 1.9 or newer."; \
+	else \
+	  set -e; \
+	  terraform fmt -check -recursive terraform; \
+	  for module in terraform terraform/examples/*; do \
+	    if TF_DATA_DIR="$(CURDIR)/target/$$module" terraform -chdir=$$module init -backend=false -input=false \
+	      $(if $(TF_PLUGINS),-plugin-dir="$(abspath $(TF_PLUGINS))") >target/terraform.log 2>&1; \
+	    then TF_DATA_DIR="$(CURDIR)/target/$$module" terraform -chdir=$$module validate; \
+	    else \
+	      echo "SKIPPED: validity and tests of $$module. Its provider cannot be had: give a folder that holds it"; \
+	      echo "with TF_PLUGINS, or see target/terraform.log:"; tail -n 3 target/terraform.log; \
+	      continue; \
+	    fi; \
+	    case $$module in terraform) TF_DATA_DIR="$(CURDIR)/target/terraform" terraform -chdir=terraform test;; esac; \
+	  done; \
+	fi
+	@if [ -f target/checkov/installed ]; then \
+	  target/checkov/venv/bin/checkov -d terraform --framework terraform --quiet --compact --skip-download; \
+	fi
+
+# It is large (300 MB), so only this check installs it.
+target/checkov/installed:
+	@rm -rf target/checkov && mkdir -p target/checkov
+	@if { python3 -m venv target/checkov/venv && \
+	  target/checkov/venv/bin/pip install --quiet checkov==3.3.30; } >target/checkov/log 2>&1; \
+	then touch $@; \
+	else \
+	  echo "SKIPPED: checkov. It needs python3 (3.11 or newer) with venv and pip, and a package registry; this is what"; \
+	  echo "went wrong (all of it is in target/checkov/log):"; \
+	  tail -n 3 target/checkov/log; \
+	fi
+
+package-aws: prerequisites ## build and pack the Lambda functions (ARCH=x86_64 or arm64)
+	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
+	@python3 infra/package_aws.py "$(ARCH)"
 
 test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
 

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     bridge::{self, Confirmations, Deprovisioning, Guards, Mode},
     credentials::{Secrets, Source},
-    http,
+    http, state,
 };
 
 /// All settings of a running bridge.
@@ -25,8 +25,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// How often the local timer sweeps.
     pub sweep_interval: Duration,
-    /// The state store's file.
-    pub state: PathBuf,
+    /// Where the state is kept.
+    pub state: state::Place,
     /// PEM file with certificate authorities to trust beside the public ones.
     pub root_certificates: Option<PathBuf>,
 }
@@ -122,7 +122,7 @@ const REFRESH: Setting = setting(
 );
 const STATE: Setting = setting(
     "SCIM_BRIDGE_STATE",
-    "file of the state store (.local/state.db)",
+    "the state store: a file, or the ARN of a DynamoDB table (.local/state.db)",
 );
 const ROOTS: Setting = setting(
     "SCIM_BRIDGE_ROOT_CERTIFICATES",
@@ -224,7 +224,8 @@ impl Config {
                 refresh: time::Duration::seconds(positive(REFRESH, 60)?.into()),
             },
             sweep_interval: Duration::from_secs(positive(INTERVAL, 5)?.into()),
-            state: text(STATE).map_or(".local/state.db".into(), PathBuf::from),
+            state: parsed(STATE, text(STATE))?
+                .unwrap_or(state::Place::File(".local/state.db".into())),
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
     }
@@ -329,7 +330,7 @@ mod tests {
         let given = config.secrets.sweep_key;
         assert!(matches!(given, Some(SweepKeySource::Given(_))));
         assert_eq!(config.secrets.refresh, time::Duration::seconds(5));
-        assert_eq!(config.state, PathBuf::from("t"));
+        assert_eq!(config.state, state::Place::File("t".into()));
         assert_eq!(config.root_certificates, Some("r".into()));
     }
 
@@ -357,6 +358,7 @@ mod tests {
             ("SCIM_BRIDGE_DEPROVISION", "delete"),
             ("SCIM_BRIDGE_MODE", "dry"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
+            ("SCIM_BRIDGE_STATE", "arn:aws:sqs:eu-west-1:123456789012:q"),
             ("SCIM_BRIDGE_SWEEP_KEY", "scimsweep_secret"),
             ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "0"),
         ] {

@@ -16,6 +16,7 @@
 //! | floor | module | what lives there |
 //! | --- | --- | --- |
 //! | 0 | [`outbound`] | the one HTTP client that a process has |
+//! | 0 | `log`, [`metrics`] | what the process says of itself |
 //! | 0 | `private_file` | files that only their owner may read |
 //! | 1 | [`scim`] | SCIM 2.0 as the RFCs say it: pure values and functions |
 //! | 1 | [`onepassword`] | the account service's protocol, both halves: pure too |
@@ -41,6 +42,9 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod http;
+#[cfg(any(feature = "aws", feature = "local"))]
+pub mod log;
+pub mod metrics;
 pub mod onepassword;
 pub mod outbound;
 pub mod private_file;

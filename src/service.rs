@@ -14,14 +14,14 @@ use crate::{
     account::{self, native::NativeAccount},
     bridge::{Bridge, Settings, Sweep, SweepError},
     credentials::{
-        self, BearerToken, Credentials, Loaded, Opener, ScimSession, Secret, Secrets, StoreError,
-        Stores, SweepKey, SweepKeySource, Watched,
+        self, Access, BearerToken, Credentials, Loaded, Opener, ScimSession, Scope, Secret,
+        Secrets, StoreError, Stores, SweepKey, SweepKeySource, Watched,
     },
     http::{
         Admission, Gate, Refusal,
         health::{Findings, Health, Standstill},
     },
-    state::StateStore,
+    state::{self, StateStore},
 };
 
 /// How long after a sweep a provider's request begins none.
@@ -42,6 +42,8 @@ pub struct Service {
     checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
     /// When this process last began a sweep.
     swept: Mutex<Option<Instant>>,
+    /// Whether a provider's request may begin one.
+    sweeps_beside: bool,
 }
 
 enum HeldKey {
@@ -79,6 +81,28 @@ pub enum NoSweep {
     Sweep(#[from] SweepError),
 }
 
+impl NoSweep {
+    /// Whether the next try may go better although nobody does anything about it.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Locked => false,
+            Self::Credentials(error) => matches!(
+                error,
+                credentials::Error::Store(StoreError::Unreachable { .. })
+            ),
+            Self::Sweep(SweepError::Account(error)) => matches!(
+                error,
+                account::Error::Busy { .. }
+                    | account::Error::Unavailable { .. }
+                    | account::Error::Changing
+            ),
+            Self::Sweep(SweepError::State(error)) => {
+                matches!(error, state::Error::Unavailable(_) | state::Error::Conflict)
+            }
+        }
+    }
+}
+
 impl Service {
     /// Puts the parts together; opens none of them.
     pub fn new(
@@ -105,6 +129,17 @@ impl Service {
             unlocked: Mutex::default(),
             checked: tokio::sync::Mutex::default(),
             swept: Mutex::default(),
+            sweeps_beside: true,
+        }
+    }
+
+    /// The same in a process that stands still after each answer: what a request began beside it
+    /// would be cut off there. Somebody else has to sweep.
+    #[must_use]
+    pub fn without_sweeps_beside(self) -> Self {
+        Self {
+            sweeps_beside: false,
+            ..self
         }
     }
 
@@ -113,9 +148,39 @@ impl Service {
     /// # Errors
     /// If the bridge is locked, or account or store are out of reach.
     pub async fn sweep(&self, now: OffsetDateTime) -> Result<Sweep, NoSweep> {
+        let budget = self.settings.confirmation.budget.unsigned_abs();
+        self.sweep_within(budget, now).await
+    }
+
+    /// The same for a process that has so much time left, if that is less than what is configured.
+    ///
+    /// # Errors
+    /// As for [`Service::sweep`].
+    pub async fn sweep_within(
+        &self,
+        left: std::time::Duration,
+        now: OffsetDateTime,
+    ) -> Result<Sweep, NoSweep> {
         let bridge = self.unattended(now).await?;
         *self.last_sweep() = Some(Instant::now());
-        Ok(bridge.sweep(now).await?)
+        let budget = self
+            .settings
+            .confirmation
+            .budget
+            .min(left.try_into().unwrap_or(Duration::MAX));
+        Ok(bridge.sweep_within(budget, now).await?)
+    }
+
+    /// When the last of the tokens that open the bridge for a provider ends; `None` if one lasts
+    /// for ever, or nothing is known yet.
+    pub fn last_token_ends(&self) -> Option<OffsetDateTime> {
+        let (file, _) = self.scimsession.last();
+        let file = file?;
+        let tokens = file.value.recipients().iter();
+        let mut ends = tokens
+            .filter(|one| one.access == Access::Bearer { scope: Scope::Scim })
+            .map(|one| one.ends_at());
+        ends.try_fold(OffsetDateTime::UNIX_EPOCH, |last, end| Some(last.max(end?)))
     }
 
     /// Confirms those whose time has come because a provider is here, unless there was a sweep a
@@ -200,6 +265,8 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<Option<Bridge>, credentials::Error> {
         let recipient = file.value.recipient(secret, now)?;
+        // A line of the log says for whom it was.
+        tracing::Span::current().record("actor", &*recipient.label);
         match recipient.access.opens_credentials() {
             true => Ok(Some(
                 self.open(file, secret, now)?.on_behalf_of(&recipient.label),
@@ -274,7 +341,9 @@ impl Gate for Service {
         let now = OffsetDateTime::now_utc();
         match self.unlock(&token, now).await {
             Ok(Some(bridge)) => {
-                self.sweep_beside();
+                if self.sweeps_beside {
+                    self.sweep_beside();
+                }
                 Ok(Admission::Provider(bridge))
             }
             Ok(None) => Ok(Admission::Monitor),

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use super::{ATTEMPTS, Bridge, Error, Guards};
 use crate::{
     account::{self, Page},
-    scim,
+    metrics, scim,
     state::{self, Guard, RemovalsInMinute},
 };
 
@@ -129,6 +129,7 @@ impl Bridge {
             refused_at: Some(now),
             ..known.value.clone()
         };
+        metrics::GUARD_REFUSALS.add(1);
         tracing::error!("the removal guard refuses removals until it is lifted or time passes");
         if let Err(error) = self.store.put_guard(&guard, known.version).await {
             tracing::debug!(%error, "the refusal is not noted in the guard's record");

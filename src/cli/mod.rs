@@ -14,7 +14,7 @@ use crate::{
     bridge::{Error as BridgeError, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
-    outbound, state,
+    log, outbound, state,
 };
 
 mod administrator;
@@ -313,19 +313,13 @@ fn fail(Failure { reason, status }: &Failure) -> ExitCode {
     ExitCode::from(*status as u8)
 }
 
-/// Log lines go to standard error; `SCIM_BRIDGE_LOG` chooses which (`debug`, or a filter such as
-/// `scim_bridge::http=debug`), `SCIM_BRIDGE_LOG_FORMAT=json` makes each one JSON object.
+/// `SCIM_BRIDGE_LOG` chooses the lines, `SCIM_BRIDGE_LOG_FORMAT=json` makes each one JSON object.
 fn start_log() {
-    let filter = environment("SCIM_BRIDGE_LOG").unwrap_or_else(|| "info".to_owned());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    if environment("SCIM_BRIDGE_LOG_FORMAT").is_some_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.with_ansi(false).init();
-    }
+    let form = match environment("SCIM_BRIDGE_LOG_FORMAT").as_deref() {
+        Some("json") => log::Form::Json,
+        _ => log::Form::Text,
+    };
+    log::start(environment("SCIM_BRIDGE_LOG").as_deref(), form);
 }
 
 /// The HTTP client of a command.

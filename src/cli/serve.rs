@@ -6,13 +6,12 @@ use axum::{ServiceExt, extract::Request};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
-use super::{Failure, Flags, client_trusting};
+use super::{Failure, Flags, client_trusting, environment};
 use crate::{
     bridge::Mode,
     config::Config,
     http,
     service::{NoSweep, Service},
-    state::sqlite::SqliteStore,
 };
 
 /// Runs until the process is told to stop.
@@ -41,15 +40,11 @@ pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure>
              preview shows what would have been done"
         );
     }
-    let store = SqliteStore::open(&config.state).map_err(|error| {
-        Failure::failed(format!("state store {}: {error}", config.state.display()))
-    })?;
-    let service = Arc::new(Service::new(
-        config.secrets,
-        Arc::new(store),
-        client_trusting(config.root_certificates.as_deref())?,
-        config.bridge,
-    ));
+    let client = client_trusting(config.root_certificates.as_deref())?;
+    let store = config.state.open(client.clone(), environment);
+    let store =
+        store.map_err(|error| Failure::failed(format!("state store {}: {error}", config.state)))?;
+    let service = Arc::new(Service::new(config.secrets, store, client, config.bridge));
     let timer = tokio::spawn(sweep_forever(Arc::clone(&service), config.sweep_interval));
     let gate: Arc<dyn http::Gate> = Arc::<Service>::clone(&service);
     let door = http::service(gate, config.door);

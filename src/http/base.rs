@@ -16,6 +16,11 @@ const PREFIXES: [&str; 2] = ["/scim/v2", "/scim"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base(pub String);
 
+/// What clients have in front of the path that we are given: a part of the path that belongs to the
+/// gateway, such as `/prod`. Given as an extension of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount(pub String);
+
 /// Takes prefix, double and trailing slashes off the path, and remembers the base.
 ///
 /// No redirect: clients drop their token when they follow one.
@@ -23,7 +28,11 @@ pub fn tidy(mut request: Request, public_url: Option<Arc<str>>) -> Request {
     let (prefix, path) = split(request.uri().path());
     let origin = match public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => origin(request.uri(), request.headers()),
+        None => {
+            let mount = request.extensions_mut().remove::<Mount>();
+            let mount = mount.map_or_else(String::new, |Mount(path)| path);
+            origin(request.uri(), request.headers()) + &mount
+        }
     };
     let tidied = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
@@ -123,5 +132,19 @@ mod tests {
             request(&[("host", "a")], Some("https://b.example/")),
             "https://b.example/scim/v2"
         );
+    }
+
+    #[test]
+    fn what_belongs_to_the_gateway_is_in_the_base_unless_its_url_is_configured() {
+        for (public, base) in [
+            (None, "http://a/prod/scim"),
+            (Some("https://b.example"), "https://b.example/scim"),
+        ] {
+            let request = Request::builder().uri("/scim/Users").header("host", "a");
+            let request = request.extension(Mount("/prod".to_owned()));
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            let request = tidy(request, public.map(Arc::from));
+            assert_eq!(request.extensions().get::<Base>().unwrap().0, base);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Around every request: a time limit, an answer instead of a panic, an id, one line of log.
+//! Around every request: a time limit, an answer instead of a panic or of one that is too large, an
+//! id, one line of log.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -6,28 +7,69 @@ use std::{
 };
 
 use axum::{
+    body::to_bytes,
     extract::{Request, State},
-    http::HeaderValue,
+    http::{HeaderValue, header::CONTENT_ENCODING},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 
-use crate::{bridge, scim};
+use super::Carrier;
+use crate::{bridge, metrics::AccountCalls, scim};
 
 const REQUEST_ID: &str = "x-request-id";
 
+/// What the platform that runs the bridge says of a request. Given as an extension of the request.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The platform's own id for it.
+    pub id: String,
+    /// The trace that it belongs to.
+    pub trace: Option<String>,
+    /// When the platform will end it, whatever has become of it.
+    pub ends: Instant,
+}
+
+/// How long before the end the answer is on its way.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// What an answer may take.
+#[derive(Clone)]
+pub struct Limits {
+    pub time: Duration,
+    pub carrier: Option<Carrier>,
+}
+
 /// Runs the rest of the router under guard.
-pub async fn guard(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let id = request_id();
-    let span = tracing::info_span!("request", id);
+pub async fn guard(State(limits): State<Limits>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let invocation = request.extensions_mut().remove::<Invocation>();
+    let left = invocation.as_ref().map(|invocation| {
+        let left = invocation.ends.saturating_duration_since(started);
+        left.saturating_sub(MARGIN)
+    });
+    let limit = left.map_or(limits.time, |left| left.min(limits.time));
+    let (id, trace) = match invocation {
+        Some(invocation) => (invocation.id, invocation.trace),
+        None => (request_id(), None),
+    };
+    // Whoever knows whose token it is adds the actor.
+    let span = tracing::info_span!("request", id, trace, actor = Empty);
     let method = request.method().clone();
     // The query stays out of the log: filters carry people's addresses.
     let path = request.uri().path().to_owned();
+    let calls = AccountCalls::default();
     async move {
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+        let answer = async {
+            let response = next.run(request).await;
+            match limits.carrier {
+                Some(carrier) => carried(response, carrier).await,
+                None => response,
+            }
+        };
+        let answer = AssertUnwindSafe(calls.count(answer)).catch_unwind();
         let mut response = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => scim::Error::internal(format!(
@@ -42,7 +84,8 @@ pub async fn guard(State(limit): State<Duration>, request: Request, next: Next) 
         };
         let status = response.status().as_u16();
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(%method, path, status, ms, "answered");
+        let account_calls = calls.so_far();
+        tracing::info!(%method, path, status, ms, account_calls, "answered");
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -50,6 +93,23 @@ pub async fn guard(State(limit): State<Duration>, request: Request, next: Next) 
     }
     .instrument(span)
     .await
+}
+
+/// The same answer, made as a whole, or one instead of it that the carrier takes.
+async fn carried(response: Response, carrier: Carrier) -> Response {
+    let packed = response.headers().contains_key(CONTENT_ENCODING);
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, usize::MAX).await {
+        Ok(bytes) if (carrier.carries)(&bytes, packed) => Response::from_parts(parts, bytes.into()),
+        Ok(_) => scim::Error::too_many(format!(
+            "the answer is larger than {} carries: {}ask for fewer resources at once, or without \
+             members (excludedAttributes=members)",
+            carrier.name,
+            if packed { "" } else { "accept gzip, " },
+        ))
+        .into_response(),
+        Err(_) => scim::Error::internal("the answer could not be made").into_response(),
+    }
 }
 
 /// 16 random hexadecimal digits: enough to find a line in a log.

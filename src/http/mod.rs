@@ -40,6 +40,9 @@ mod lists;
 mod media;
 mod users;
 
+pub use base::Mount;
+pub use guard::Invocation;
+
 /// Who lets requests in, and to which bridge.
 #[async_trait]
 pub trait Gate: Send + Sync {
@@ -75,6 +78,17 @@ pub struct Options {
     pub public_url: Option<String>,
     /// When a request is given up; below what the gateway in front allows.
     pub time_limit: Duration,
+    /// What takes the answers, if it does not take any of them.
+    pub carrier: Option<Carrier>,
+}
+
+/// Something in front of the bridge that carries only answers of a certain size.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier {
+    /// Its name, and what it carries, for people.
+    pub name: &'static str,
+    /// Whether it carries an answer with this body, packed or not.
+    pub carries: fn(body: &[u8], packed: bool) -> bool,
 }
 
 impl Default for Options {
@@ -82,6 +96,7 @@ impl Default for Options {
         Self {
             public_url: None,
             time_limit: Duration::from_secs(25),
+            carrier: None,
         }
     }
 }
@@ -145,7 +160,10 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SMALL)))
         .layer(middleware::from_fn(media::suit))
         .layer(middleware::from_fn_with_state(
-            options.time_limit,
+            guard::Limits {
+                time: options.time_limit,
+                carrier: options.carrier,
+            },
             guard::guard,
         ));
     let public_url = options.public_url.map(Arc::from);

@@ -9,9 +9,14 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+#[cfg(feature = "aws")]
+pub mod dynamodb;
 pub mod overlay;
+mod place;
 #[cfg(feature = "local")]
 pub mod sqlite;
+
+pub use place::{NotAPlace, Place};
 
 /// A place for the bridge's records. Ids are the account's, as text.
 #[async_trait]
@@ -112,10 +117,11 @@ pub trait StateStore: Send + Sync {
     /// Writes the guard's memory if the stored version is still `version`.
     async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()>;
 
-    /// Adds a line to the audit, and drops those from before `keep_from`.
+    /// Adds a line to the audit. Those from before `keep_from` are dropped, now or later.
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()>;
 
-    /// The audit's first lines from `since` on, in the order of time, and where to go on: `None`
+    /// The audit's first lines from `since` on, in the order of time (those of one millisecond in
+    /// any), and where to go on: `None`
     /// after the last. `after` is where the page before left off.
     async fn audit(
         &self,

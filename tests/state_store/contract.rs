@@ -49,7 +49,6 @@ macro_rules! promises {
             the_guard_begins_empty,
             the_audit_is_in_the_order_of_time,
             the_audit_is_read_in_pages,
-            the_audit_drops_what_is_old,
             unusual_texts_are_keys_like_others,
         }
     };

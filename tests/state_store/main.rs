@@ -7,8 +7,14 @@
 #[macro_use]
 mod contract;
 
+mod dynamodb;
 mod halfway;
 mod likeness;
+
+#[path = "../support/moto.rs"]
+mod moto;
+#[path = "../support/tools.rs"]
+mod tools;
 
 mod sqlite {
     use std::sync::Arc;
@@ -28,6 +34,8 @@ mod sqlite {
     }
 
     promises!(open);
+    // A table on AWS does so later, by itself.
+    promises!(open: the_audit_drops_what_is_old);
 }
 
 /// In one process: who observes shares what was made up with nobody.
@@ -57,6 +65,7 @@ mod overlay {
         }
 
         promises!(open);
+        promises!(open: the_audit_drops_what_is_old);
     }
 
     mod over_a_store_with_one_write {
@@ -67,6 +76,7 @@ mod overlay {
         }
 
         promises!(open);
+        promises!(open: the_audit_drops_what_is_old);
     }
 
     mod over_a_store_with_three_writes {
@@ -77,5 +87,6 @@ mod overlay {
         }
 
         promises!(open);
+        promises!(open: the_audit_drops_what_is_old);
     }
 }

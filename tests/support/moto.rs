@@ -8,7 +8,7 @@ use std::{
 };
 
 use scim_bridge::outbound;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::tools;
 
@@ -47,13 +47,20 @@ fn start() -> Option<Moto> {
     })
 }
 
-/// What an administrator does with the stand-in, which looks only at the signature's scope.
+/// What an administrator does in Secrets Manager.
+#[allow(dead_code, reason = "not every test binary has secrets")]
 pub async fn administer(url: &str, operation: &str, body: Value) -> Value {
-    let scope = "Credential=x/20260101/eu-west-1/secretsmanager/aws4_request";
+    let target = format!("secretsmanager.{operation}");
+    ask(url, "secretsmanager", &target, body).await
+}
+
+/// Asks the stand-in, which looks only at the signature's scope.
+pub async fn ask(url: &str, service: &str, target: &str, body: Value) -> Value {
+    let scope = format!("Credential=x/20260101/eu-west-1/{service}/aws4_request");
     let answer = outbound::client(None)
         .unwrap()
         .post(url)
-        .header("x-amz-target", format!("secretsmanager.{operation}"))
+        .header("x-amz-target", target)
         .header(
             "authorization",
             format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
@@ -67,8 +74,32 @@ pub async fn administer(url: &str, operation: &str, body: Value) -> Value {
 }
 
 /// Makes a secret and returns its ARN.
+#[allow(dead_code, reason = "not every test binary has secrets")]
 pub async fn create(url: &str, mut secret: Value, name: &str) -> String {
     secret["Name"] = name.into();
     let made = administer(url, "CreateSecret", secret).await;
     made["ARN"].as_str().unwrap().to_owned()
+}
+
+/// Makes a table for the bridge's state, as `docs/state.md` says, and returns its ARN.
+#[allow(dead_code, reason = "not every test binary has tables")]
+pub async fn table(url: &str, name: &str) -> String {
+    let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+    let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
+    let table = json!({
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [text("pk"), text("sk"), text("work"), text("place")],
+        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "work",
+            "KeySchema": [key("work", "HASH"), key("place", "RANGE")],
+            "Projection": { "ProjectionType": "KEYS_ONLY" },
+        }],
+    });
+    let made = ask(url, "dynamodb", "DynamoDB_20120810.CreateTable", table).await;
+    made["TableDescription"]["TableArn"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }

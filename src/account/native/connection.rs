@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     account::{Error, Result},
+    metrics::AccountCalls,
     onepassword::{
         messages::errors::{AUTHENTICATION_REQUIRED, ErrorBody, NOT_FOUND},
         session::Session,
@@ -230,8 +231,10 @@ impl Connection {
     /// to the next one.
     fn begin(&self, service: Arc<Service>) -> Shared<BoxFuture<'static, Outcome>> {
         let (credentials, shared) = (Arc::clone(&self.credentials), Arc::clone(&self.shared));
+        let calls = AccountCalls::current();
         let task = tokio::spawn(async move {
-            let outcome = sign_in::sign_in(&service, &credentials)
+            let outcome = calls
+                .count(sign_in::sign_in(&service, &credentials))
                 .await
                 .map(Arc::new)
                 .map_err(shut_out);

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     account::{Error, MemberState},
+    metrics::AccountCalls,
     onepassword::{
         self, base64url,
         derivation::MINIMUM_ITERATIONS,
@@ -88,6 +89,7 @@ impl Service {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body);
         }
+        AccountCalls::add_one();
         request
             .send()
             .await

@@ -5,16 +5,10 @@ use std::{
     error::Error as StdError,
     fmt,
     str::FromStr,
-    time::Duration,
 };
 
-use aws_credential_types::{
-    Credentials,
-    provider::{SharedCredentialsProvider, error::CredentialsError},
-};
 use aws_sdk_secretsmanager::{
     Client,
-    config::{BehaviorVersion, Builder, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -22,11 +16,10 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{NotASource, Problem, Stored, not_a_source};
-use crate::outbound;
+use crate::outbound::aws::{Aws, Cause, cause, is_identity, is_passing};
 
-/// How long one try may take.
-const TRY_LIMIT: Duration = Duration::from_secs(2);
-const TRIES: u32 = 3;
+/// The service's name in `AWS_ENDPOINT_URL_…`.
+const SERVICE: &str = "SECRETS_MANAGER";
 
 /// The ARN of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,24 +80,14 @@ impl fmt::Display for SecretArn {
 
 /// The service, in every region that is asked for.
 pub(super) struct SecretsManager {
-    http: reqwest::Client,
-    endpoint: Option<String>,
-    /// The environment's own, as Lambda sets them.
-    credentials: Option<Credentials>,
+    aws: Aws,
     clients: Mutex<HashMap<String, Client>>,
 }
 
 impl SecretsManager {
     pub(super) fn new(http: reqwest::Client, lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let keys = lookup("AWS_ACCESS_KEY_ID").zip(lookup("AWS_SECRET_ACCESS_KEY"));
         Self {
-            http,
-            endpoint: lookup("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-                .or_else(|| lookup("AWS_ENDPOINT_URL")),
-            credentials: keys.map(|(id, key)| {
-                Credentials::new(id, key, lookup("AWS_SESSION_TOKEN"), None, "environment")
-            }),
+            aws: Aws::new(http, lookup, &[SERVICE]),
             clients: Mutex::default(),
         }
     }
@@ -139,103 +122,31 @@ impl SecretsManager {
         match self.clients.lock().await.entry(arn.region.clone()) {
             Entry::Occupied(known) => Ok(known.get().clone()),
             Entry::Vacant(place) => {
-                let region = Region::new(arn.region.clone());
-                let http = outbound::aws::http_client(self.http.clone());
-                let credentials = match &self.credentials {
-                    Some(credentials) => SharedCredentialsProvider::new(credentials.clone()),
-                    None => configured(&region, &http).await?,
-                };
-                let mut config = Builder::new()
-                    .behavior_version(BehaviorVersion::v2026_01_12())
-                    .region(region)
-                    .credentials_provider(credentials)
-                    .http_client(http)
-                    .retry_config(
-                        RetryConfig::standard()
-                            .with_max_attempts(TRIES)
-                            .with_initial_backoff(Duration::from_millis(200))
-                            .with_max_backoff(Duration::from_secs(1)),
-                    )
-                    .timeout_config(TimeoutConfig::builder().read_timeout(TRY_LIMIT).build());
-                config.set_endpoint_url(self.endpoint.clone());
-                Ok(place.insert(Client::from_conf(config.build())).clone())
+                let config = self.aws.config(SERVICE, &arn.region).await;
+                let config = config.map_err(|reason| Problem::Denied(reason.to_owned()))?;
+                Ok(place.insert(Client::new(&config)).clone())
             }
         }
     }
 }
-
-/// Credentials from the machine: profiles, SSO, web identity, container or instance.
-#[cfg(feature = "local")]
-async fn configured(
-    region: &Region,
-    http: &aws_smithy_runtime_api::client::http::SharedHttpClient,
-) -> Result<SharedCredentialsProvider, Problem> {
-    use aws_config::{
-        default_provider::credentials::DefaultCredentialsChain, provider_config::ProviderConfig,
-    };
-
-    let config = ProviderConfig::without_region()
-        .with_behavior_version(Some(BehaviorVersion::v2026_01_12()))
-        .with_http_client(http.clone());
-    let chain = DefaultCredentialsChain::builder()
-        .configure(config)
-        .region(region.clone());
-    Ok(SharedCredentialsProvider::new(chain.build().await))
-}
-
-#[cfg(not(feature = "local"))]
-async fn configured(
-    _: &Region,
-    _: &aws_smithy_runtime_api::client::http::SharedHttpClient,
-) -> Result<SharedCredentialsProvider, Problem> {
-    Err(Problem::Denied(NO_CREDENTIALS.to_owned()))
-}
-
-const NO_CREDENTIALS: &str = if cfg!(feature = "local") {
-    "there are no AWS credentials: run aws sso login, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
-     AWS_SECRET_ACCESS_KEY"
-} else {
-    "there are no AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have to be set, as \
-     Lambda does"
-};
 
 /// What went wrong on the way to the service, or there.
 fn problem<E>(error: &SdkError<E, HttpResponse>) -> Problem
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    if let Some(error) = credentials_error(error) {
-        return match error {
-            CredentialsError::CredentialsNotLoaded(_) => Problem::Denied(NO_CREDENTIALS.to_owned()),
-            CredentialsError::InvalidConfiguration(_) => Problem::Denied(outbound::causes(error)),
-            error => Problem::Unreachable(format!("no credentials: {}", outbound::causes(error))),
-        };
-    }
-    let status = error.raw_response().map(|answer| answer.status().as_u16());
-    if let SdkError::ServiceError(refused) = error
-        && let Some(code) = refused.err().code()
-    {
-        let message = refused.err().message().unwrap_or_default();
-        return refusal(status.unwrap_or_default(), code, message);
-    }
-    let late = || Problem::Unreachable("no answer in time".to_owned());
-    match error {
-        SdkError::ConstructionFailure(_) => Problem::Unusable(outbound::causes(error)),
-        SdkError::TimeoutError(_) => late(),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => late(),
-        SdkError::DispatchFailure(failure) if failure.is_user() => {
-            Problem::Unusable(outbound::causes(error))
-        }
-        SdkError::DispatchFailure(failure) => {
-            let cause = failure.as_connector_error().and_then(StdError::source);
-            Problem::Unreachable(outbound::causes(cause.unwrap_or(error)))
-        }
-        _ => match status.unwrap_or_default() {
-            status @ (429 | 500..) => Problem::Unreachable(format!("it answers {status}")),
-            status => Problem::Unusable(format!(
-                "it answers {status}, and not as Secrets Manager does: check AWS_ENDPOINT_URL"
-            )),
-        },
+    match cause(error) {
+        Cause::NoCredentials(reason) => Problem::Denied(reason),
+        Cause::Refused {
+            status,
+            code,
+            message,
+        } => refusal(status, &code, &message),
+        Cause::Unreachable(reason) => Problem::Unreachable(reason),
+        Cause::Unsendable(reason) => Problem::Unusable(reason),
+        Cause::Strange(status) => Problem::Unusable(format!(
+            "it answers {status}, and not as Secrets Manager does: check AWS_ENDPOINT_URL"
+        )),
     }
 }
 
@@ -258,37 +169,12 @@ fn refusal(status: u16, code: &str, message: &str) -> Problem {
              kms:GenerateDataKey, and see that the key is enabled"
         )),
         ("AccessDeniedException", _) => Problem::Denied(format!("{code}: {message}")),
-        (
-            "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "RequestLimitExceeded"
-            | "InternalServiceError"
-            | "RequestTimeout",
-            _,
-        )
-        | (_, 429 | 500..) => Problem::Unreachable(format!("it answers {code}")),
-        (
-            "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "IncompleteSignature"
-            | "MissingAuthenticationToken"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "OptInRequired",
-            _,
-        )
-        | (_, 401 | 403) => Problem::Denied(format!(
+        _ if is_passing(status, code) => Problem::Unreachable(format!("it answers {code}")),
+        _ if is_identity(status, code) => Problem::Denied(format!(
             "it answers {code}: check the AWS credentials and this machine's clock"
         )),
         _ => Problem::Unusable(format!(
             "it answers {code}: check the ARN; a secret has at most 64 KiB"
         )),
     }
-}
-
-fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
-    std::iter::successors(Some(error), |&error| error.source())
-        .find_map(|error| error.downcast_ref())
 }
