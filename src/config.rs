@@ -162,8 +162,10 @@ impl Config {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let text = |setting: Setting| lookup(setting.name).filter(|text| !text.trim().is_empty());
         let address: IpAddr = parsed(LISTEN, text(LISTEN))?.unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let number = |setting, default| -> Result<u32, Invalid> {
-            Ok(parsed(setting, text(setting))?.unwrap_or(default))
+        let number = |setting, default| match text(setting).map(|text| text.trim().parse()) {
+            None => Ok(default),
+            Some(Ok(number)) => Ok(number),
+            Some(Err::<u32, _>(_)) => Err(invalid(setting, "has to be a whole number")),
         };
         let positive = |setting, default| match number(setting, default)? {
             0 => Err(invalid(setting, "has to be at least 1")),
@@ -175,7 +177,6 @@ impl Config {
         {
             return Err(invalid(PUBLIC_URL, "has to begin with https:// or http://"));
         }
-        let domains = text(DOMAINS).unwrap_or_default();
         Ok(Self {
             listen: SocketAddr::new(address, parsed(PORT, text(PORT))?.unwrap_or(3002)),
             door: http::Options {
@@ -188,11 +189,7 @@ impl Config {
                     Some("observe") => Mode::Observe,
                     Some(_) => return Err(invalid(MODE, "is act or observe")),
                 },
-                allowed_domains: domains
-                    .split(',')
-                    .map(|domain| domain.trim().trim_start_matches('@').to_lowercase())
-                    .filter(|domain| !domain.is_empty())
-                    .collect(),
+                allowed_domains: allowed_domains(&text(DOMAINS).unwrap_or_default())?,
                 confirmation: Confirmations {
                     delay: time::Duration::seconds(number(DELAY, 300)?.into()),
                     anybody: match text(WHO).as_deref().map(str::trim) {
@@ -209,7 +206,10 @@ impl Config {
                 },
                 guards: Guards {
                     removals: number(GUARD_PEOPLE, 10)?,
-                    removals_percent: number(GUARD_PERCENT, 10)?,
+                    removals_percent: match number(GUARD_PERCENT, 10)? {
+                        percent @ 0..=100 => percent,
+                        _ => return Err(invalid(GUARD_PERCENT, "is from 0 to 100")),
+                    },
                     empty_group: number(GUARD_GROUP, 10)?.into(),
                 },
                 deprovisioning: match text(DEPROVISION) {
@@ -229,6 +229,23 @@ impl Config {
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
     }
+}
+
+fn allowed_domains(text: &str) -> Result<Vec<String>, Invalid> {
+    let domains = text
+        .split(',')
+        .map(|domain| domain.trim().trim_start_matches('@').to_lowercase())
+        .filter(|domain| !domain.is_empty());
+    let plain = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
+    domains
+        .map(|domain| match domain.chars().all(plain) {
+            true => Ok(domain),
+            false => Err(invalid(
+                DOMAINS,
+                "has to be whole domains with commas between them, as in example.com,example.org",
+            )),
+        })
+        .collect()
 }
 
 fn deprovisioning(text: &str) -> Result<Deprovisioning, Invalid> {
@@ -349,6 +366,9 @@ mod tests {
             ("SCIM_BRIDGE_PUBLIC_URL", "x.example"),
             ("SCIM_BRIDGE_CONFIRMATION_DELAY", "-1"),
             ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "0"),
+            ("SCIM_BRIDGE_ALLOWED_DOMAINS", "*.com"),
+            ("SCIM_BRIDGE_ALLOWED_DOMAINS", "a.example b.example"),
+            ("SCIM_BRIDGE_GUARD_PERCENT", "101"),
             ("SCIM_BRIDGE_CONFIRM", "nobody"),
             ("SCIM_BRIDGE_CONFIRMATION_BATCH", "1001"),
             ("SCIM_BRIDGE_CONFIRMATION_CONCURRENCY", "0"),

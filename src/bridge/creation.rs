@@ -59,6 +59,22 @@ impl Bridge {
         result
     }
 
+    /// Whether a creation was cut off, which is over then: somebody else has finished it.
+    pub(super) async fn was_cut_off(&self, key: CreationKey) -> Result<bool, Error> {
+        let fresh = new_attempt()?;
+        let now = OffsetDateTime::now_utc();
+        let claim = self
+            .store
+            .claim_creation(&key, &fresh, now, now + CLAIM_LIFE);
+        match claim.await? {
+            Claim::Held => Ok(false),
+            Claim::Ours(attempt) => {
+                self.end(&key, CreationEnd::Done).await;
+                Ok(attempt != fresh)
+            }
+        }
+    }
+
     /// If this fails the claim runs out by itself, and the answer stands.
     async fn end(&self, key: &CreationKey, end: CreationEnd) {
         if let Err(error) = self.store.end_creation(key, end).await {

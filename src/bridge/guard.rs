@@ -34,11 +34,34 @@ pub struct GuardStatus {
     pub refused_at: Option<OffsetDateTime>,
 }
 
+/// Who asks for a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remover {
+    /// The provider.
+    Provider,
+    /// The policy, whose deletions leave half of the places to the provider.
+    Policy,
+}
+
+/// What the guard says.
+pub(super) enum Verdict {
+    /// One of its places was taken, or is not needed.
+    Admitted,
+    /// There is none left.
+    Refused(Error),
+}
+
+/// More are never remembered, whatever the percentage: a store's record has its limits.
+const MOST: u64 = 8000;
+
+/// How long after a refusal the next one is no news.
+const NEWS: Duration = Duration::MINUTE;
+
 impl Guards {
     /// How many people may be removed in an hour from an account of this size.
     fn limit(&self, people: u64) -> u64 {
         let percent = people.saturating_mul(self.removals_percent.into()) / 100;
-        percent.max(self.removals.into())
+        percent.max(self.removals.into()).min(MOST)
     }
 }
 
@@ -54,19 +77,25 @@ impl Guard {
     }
 
     fn removed(&self, now: OffsetDateTime) -> u64 {
-        self.counting(now).map(|one| u64::from(one.people)).sum()
+        self.counting(now).map(|one| one.people.len() as u64).sum()
+    }
+
+    /// Whether this person's removal counts already.
+    fn counts(&self, person: &str, now: OffsetDateTime) -> bool {
+        let mut people = self.counting(now).flat_map(|one| &one.people);
+        people.any(|known| known == person)
     }
 
     /// The same guard after one more removal.
-    fn with_removal(&self, now: OffsetDateTime) -> Self {
-        let mut removals: Vec<_> = self.counting(now).copied().collect();
+    fn with_removal(&self, person: &str, now: OffsetDateTime) -> Self {
+        let mut removals: Vec<_> = self.counting(now).cloned().collect();
         let this = minute(now);
         match removals.last_mut() {
             // A bridge whose clock is ahead may have been here.
-            Some(last) if last.minute >= this => last.people = last.people.saturating_add(1),
+            Some(last) if last.minute >= this => last.people.push(person.to_owned()),
             _ => removals.push(RemovalsInMinute {
                 minute: this,
-                people: 1,
+                people: vec![person.to_owned()],
             }),
         }
         Self {
@@ -91,46 +120,66 @@ fn minute(at: OffsetDateTime) -> i64 {
 }
 
 impl Bridge {
-    /// Takes one of the places that the guard has for removals.
+    /// Takes one of the places that the guard has for removals. Nobody takes two.
     ///
     /// # Errors
-    /// 503 with the time to come again if there is none left.
-    pub(super) async fn admit_removal(&self, now: OffsetDateTime) -> Result<(), Error> {
+    /// If it cannot be asked.
+    pub(super) async fn admit_removal(
+        &self,
+        person: &str,
+        remover: Remover,
+        now: OffsetDateTime,
+    ) -> Result<Verdict, Error> {
         for attempt in 1..=ATTEMPTS {
             let known = self.store.guard().await?;
             let guard = &known.value;
-            if guard.is_lifted(now) {
-                return Ok(());
+            if guard.is_lifted(now) || guard.counts(person, now) {
+                return Ok(Verdict::Admitted);
             }
             let removed = guard.removed(now);
+            let places = |limit: u64| match remover {
+                Remover::Provider => limit,
+                Remover::Policy => limit.div_ceil(2),
+            };
             // How many people there are is asked only when it matters.
             let mut limit = self.settings.guards.limit(0);
-            if removed >= limit && self.settings.guards.removals_percent > 0 {
+            if removed >= places(limit) && self.settings.guards.removals_percent > 0 {
                 limit = self.settings.guards.limit(self.people_in_account().await?);
             }
-            if removed >= limit {
-                self.remember_refusal(&known, now).await;
-                return Err(refused(guard, removed, limit, now));
-            }
-            let next = guard.with_removal(now);
-            match self.store.put_guard(&next, known.version).await {
-                Err(state::Error::Conflict) => {
-                    tokio::time::sleep(StdDuration::from_millis(5) * attempt * attempt).await;
+            if removed >= places(limit) {
+                if remover == Remover::Provider {
+                    self.remember_refusal(&known, now).await;
                 }
-                written => return Ok(written?),
+                return Ok(Verdict::Refused(refused(guard, removed, limit, now)));
+            }
+            let next = guard.with_removal(person, now);
+            match self.store.put_guard(&next, known.version).await {
+                Err(state::Error::Conflict) => pause(attempt).await,
+                written => {
+                    written?;
+                    return Ok(Verdict::Admitted);
+                }
             }
         }
         Err(state::Error::Conflict.into())
     }
 
-    /// For who looks at the guard. Whether somebody else writes it meanwhile does not matter.
-    async fn remember_refusal(&self, known: &state::Versioned<Guard>, now: OffsetDateTime) {
+    /// For who looks at the guard, and for whoever is to be woken. Whether somebody else writes it
+    /// meanwhile does not matter.
+    pub(super) async fn remember_refusal(
+        &self,
+        known: &state::Versioned<Guard>,
+        now: OffsetDateTime,
+    ) {
+        metrics::GUARD_REFUSALS.add(1);
+        if known.value.refused_at.is_some_and(|at| now - at < NEWS) {
+            return;
+        }
         let guard = Guard {
             refused_at: Some(now),
             ..known.value.clone()
         };
-        metrics::GUARD_REFUSALS.add(1);
-        tracing::error!("the removal guard refuses removals until it is lifted or time passes");
+        tracing::error!("a guard refuses what a provider asks for: see scim-bridge guard status");
         if let Err(error) = self.store.put_guard(&guard, known.version).await {
             tracing::debug!(%error, "the refusal is not noted in the guard's record");
         }
@@ -140,9 +189,14 @@ impl Bridge {
         Ok(self.account.members(&[], &Page::first(0)).await?.total)
     }
 
-    /// Whether an administrator has lifted the guards.
+    /// Whether an administrator has lifted the guards. If not, something is refused now.
     pub(super) async fn guards_lifted(&self, now: OffsetDateTime) -> Result<bool, Error> {
-        Ok(self.store.guard().await?.value.is_lifted(now))
+        let known = self.store.guard().await?;
+        let lifted = known.value.is_lifted(now);
+        if !lifted {
+            self.remember_refusal(&known, now).await;
+        }
+        Ok(lifted)
     }
 
     /// Where the guard stands.
@@ -165,20 +219,30 @@ impl Bridge {
         })
     }
 
-    /// Lifts the guards until then, or with a moment that has passed puts them up again. What was
-    /// removed before does not count any more.
+    /// Lifts the guards until then: what was removed before does not count any more. With a moment
+    /// that is not to come puts them up again.
     ///
     /// # Errors
     /// If the store is out of reach.
-    pub async fn lift_guard(&self, until: OffsetDateTime) -> Result<(), Error> {
-        for _ in 0..ATTEMPTS {
+    pub async fn lift_guard(
+        &self,
+        until: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        for attempt in 1..=ATTEMPTS {
             let known = self.store.guard().await?;
-            let guard = Guard {
-                lifted_until: Some(until),
-                ..Guard::default()
+            let guard = match until > now {
+                true => Guard {
+                    lifted_until: Some(until),
+                    ..Guard::default()
+                },
+                false => Guard {
+                    lifted_until: None,
+                    ..known.value
+                },
             };
             match self.store.put_guard(&guard, known.version).await {
-                Err(state::Error::Conflict) => {}
+                Err(state::Error::Conflict) => pause(attempt).await,
                 written => {
                     written?;
                     let text = until
@@ -192,6 +256,11 @@ impl Bridge {
         }
         Err(state::Error::Conflict.into())
     }
+}
+
+/// Longer each time, so that many who met once do not meet again.
+async fn pause(attempt: u32) {
+    tokio::time::sleep(StdDuration::from_millis(5) * attempt * attempt).await;
 }
 
 fn refused(guard: &Guard, removed: u64, limit: u64, now: OffsetDateTime) -> Error {
@@ -217,9 +286,18 @@ mod tests {
     }
 
     fn after(removals: &[i64]) -> Guard {
-        removals.iter().fold(Guard::default(), |guard, seconds| {
-            guard.with_removal(at(*seconds))
-        })
+        let mut guard = Guard::default();
+        for (number, seconds) in removals.iter().enumerate() {
+            guard = guard.with_removal(&number.to_string(), at(*seconds));
+        }
+        guard
+    }
+
+    #[test]
+    fn nobody_is_counted_twice_within_the_hour() {
+        let guard = after(&[0, 60]);
+        assert!(guard.counts("0", at(3600)) && !guard.counts("0", at(3660)));
+        assert!(!guard.counts("2", at(0)));
     }
 
     #[test]
@@ -239,8 +317,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_stays_small() {
-        let guard = after(&(0..20_000).map(|n| n * 7).collect::<Vec<_>>());
+        let guard = after(&(0..3_000).map(|n| n * 7).collect::<Vec<_>>());
         assert!(guard.removals.len() <= 61, "{}", guard.removals.len());
+        let people: usize = guard.removals.iter().map(|one| one.people.len()).sum();
+        assert!(people < 530, "{people}");
     }
 
     #[test]

@@ -31,8 +31,9 @@ pub enum Command {
     },
     /// Let somebody in who is held or was rejected: the next sweep confirms them.
     ///
-    /// Good for the public key that they had when they were held, and no other. Whom the provider
-    /// has suspended, or wants to have suspended, cannot be released.
+    /// Good for the public key that they had when they were held, and no other. That the provider
+    /// wants them suspended, and the removal guard held it up, is forgotten until the provider says
+    /// it again; whom it has suspended, it has to activate.
     #[command(after_help = "Examples:\n  \
         scim-bridge confirmations release ann@example.com\n  \
         scim-bridge confirmations release QYJ3DOOBAC4LSZXHLWSHLNYQQE --json")]
@@ -218,6 +219,7 @@ fn remedy(status: &ConfirmationStatus) -> Option<&'static str> {
             HoldReason::NotInvited => {
                 "release or reject, or let the bridge confirm anybody (SCIM_BRIDGE_CONFIRM=anybody)"
             }
+            HoldReason::Protected => "confirm the person in 1Password, as an administrator",
             HoldReason::Suspended => "activate the person at the provider, if they are to come in",
             HoldReason::Unwanted => {
                 "activate the person at the provider, or release; or lift the removal guard to let \

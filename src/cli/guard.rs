@@ -24,13 +24,18 @@ pub enum Command {
         scim-bridge guard lift --for 0s     # it stands again")]
     Lift {
         /// For how long.
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time)]
         time: Duration,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// A length of time, and nothing else that ends something.
+fn time(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|_| "has to be a time such as 15m or 2h".to_owned())
 }
 
 /// Does what the command says.
@@ -58,7 +63,8 @@ pub async fn run(command: Command) -> Result<(), Failure> {
                 text += &format!("\nThe guard is lifted until {until}: everything passes.");
             } else if let Some(at) = refused {
                 text += &format!(
-                    "\nIt refuses removals, last at {at}. If they are meant: scim-bridge guard lift"
+                    "\nSomething was refused, last at {at}: a removal, or the emptying of a large \
+                     group. If it is meant: scim-bridge guard lift"
                 );
             }
             Ok(output.show(&value, &text)?)
@@ -71,11 +77,14 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             let until = now
                 .checked_add(time)
                 .ok_or_else(|| Failure::usage("that is too long"))?;
-            bridge::open(&place).await?.lift_guard(until).await?;
-            let shown = until.format(&Rfc3339)?;
-            let text = match time.is_zero() {
-                true => "The guard stands again.".to_owned(),
-                false => format!("The guard is lifted until {shown}."),
+            bridge::open(&place).await?.lift_guard(until, now).await?;
+            let shown = match time.is_zero() {
+                true => None,
+                false => Some(until.format(&Rfc3339)?),
+            };
+            let text = match &shown {
+                None => "The guard stands.".to_owned(),
+                Some(shown) => format!("The guard is lifted until {shown}."),
             };
             Ok(output.show(&json!({ "liftedUntil": shown }), &text)?)
         }

@@ -232,7 +232,7 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             NotDecided::Nobody(_) | NotDecided::NotHeld(_) => Status::Missing,
             NotDecided::Ambiguous(_) => Status::Usage,
             NotDecided::UnderWay(_) => Status::Unreachable,
-            NotDecided::ProviderRefuses { .. } => Status::Failed,
+            NotDecided::OutOfReach { .. } => Status::Failed,
             NotDecided::State(error) => status(error),
         };
     }

@@ -1,8 +1,9 @@
 //! What the bridge remembers between requests, and only because the account cannot hold it.
 //!
-//! Losing a store loses no person and no access: names as the provider sent them, its external
-//! ids, the list of managed groups, the clocks of running confirmations and of the removal guard,
-//! and the audit, nothing else. Records carry a version, and every write is conditional on it, so
+//! Losing a store loses no person: names as the provider sent them, its external ids, the list of
+//! managed groups, whom the bridge invited and whom the provider wants out, the clocks of running
+//! confirmations and of the removal guard, and the audit, nothing else. Until they are known again
+//! people are held rather than let in. Records carry a version, and every write is conditional on it, so
 //! that any number of bridges may share one store.
 
 use async_trait::async_trait;
@@ -313,9 +314,12 @@ pub enum HoldReason {
     /// Or somebody in the account has.
     #[error("the provider has suspended the person")]
     Suspended,
-    /// The guard stands against it.
-    #[error("the provider wants the person suspended, which the removal guard held up")]
+    /// The removal guard held it up, or somebody in the account has taken it back.
+    #[error("the provider wants the person suspended")]
     Unwanted,
+    /// They belong to a group with power over the account.
+    #[error("the person has power over the account: only an administrator confirms such people")]
+    Protected,
 }
 
 /// What a creation is known by before it has an id: kind and unique name, the latter compared
@@ -328,6 +332,8 @@ pub enum CreationKey {
     Group(String),
     /// A conditional change of what has this id already.
     Change(String),
+    /// The return or the final deletion of the person with this id, who is suspended.
+    Return(String),
 }
 
 impl CreationKey {
@@ -337,6 +343,7 @@ impl CreationKey {
             Self::Person(email) => format!("person:{}", email.to_lowercase()),
             Self::Group(name) => format!("group:{}", name.to_lowercase()),
             Self::Change(id) => format!("change:{id}"),
+            Self::Return(id) => format!("return:{id}"),
         }
     }
 }
@@ -365,7 +372,7 @@ pub struct Guard {
     /// An administrator has lifted it until then.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub lifted_until: Option<Timestamp>,
-    /// How many people were suspended or deleted in which minute, in the order of time.
+    /// Who was suspended or deleted in which minute, in the order of time.
     #[serde(default)]
     pub removals: Vec<RemovalsInMinute>,
     /// When it last refused something.
@@ -374,12 +381,12 @@ pub struct Guard {
 }
 
 /// The removals of one minute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalsInMinute {
     /// Minutes since 1970.
     pub minute: i64,
-    /// How many people.
-    pub people: u32,
+    /// Ids of the people, each once in all minutes.
+    pub people: Vec<String>,
 }
 
 /// One line of the audit.

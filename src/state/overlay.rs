@@ -31,9 +31,16 @@ struct Written {
     people: Layer<Person>,
     groups: Layer<ManagedGroup>,
     confirmations: Layer<Confirmation>,
-    guard: Option<Versioned<Guard>>,
+    guard: Option<OwnGuard>,
     /// By key: the attempt, and until when it holds.
     claims: HashMap<String, (String, Timestamp)>,
+}
+
+/// The guard as it was written here.
+struct OwnGuard {
+    /// The version beneath it then.
+    over: u64,
+    guard: Versioned<Guard>,
 }
 
 /// The records of one kind that were written or removed, by id.
@@ -414,22 +421,32 @@ impl StateStore for Overlay {
     }
 
     async fn guard(&self) -> Result<Versioned<Guard>> {
-        let written = self.written().guard.clone();
-        match written {
-            Some(guard) => Ok(guard),
-            None => self.inner.guard().await,
-        }
+        let inner = self.inner.guard().await?;
+        let written = self.written();
+        // Lifted beneath since: that is the later word.
+        let own = written
+            .guard
+            .as_ref()
+            .filter(|own| own.over == inner.version);
+        Ok(own.map_or(inner, |own| own.guard.clone()))
     }
 
     async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()> {
         let inner = self.inner.guard().await?;
         let mut written = self.written();
-        if written.guard.as_ref().unwrap_or(&inner).version != version {
+        let own = written
+            .guard
+            .as_ref()
+            .filter(|own| own.over == inner.version);
+        if own.map_or(inner.version, |own| own.guard.version) != version {
             return Err(Error::Conflict);
         }
-        written.guard = Some(Versioned {
-            value: guard.clone(),
-            version: version + 1,
+        written.guard = Some(OwnGuard {
+            over: inner.version,
+            guard: Versioned {
+                value: guard.clone(),
+                version: version + 1,
+            },
         });
         Ok(())
     }

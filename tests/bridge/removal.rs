@@ -290,3 +290,61 @@ async fn nobody_with_power_is_removed_and_the_try_is_noted() {
         assert_eq!(member.unwrap().state, MemberState::Active);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_leave_the_guard_s_places_to_the_provider() {
+    let world = World::new().await;
+    let limit = [
+        ("SCIM_BRIDGE_GUARD_PEOPLE", "6"),
+        ("SCIM_BRIDGE_GUARD_PERCENT", "0"),
+    ];
+    let bridge = world.bridge(&limit).await;
+    let ids = invite_many(&bridge, 7).await;
+    for id in &ids[..5] {
+        assert_eq!(bridge.delete(&format!("/Users/{id}")).await.status, 204);
+    }
+    guard(&world, &["lift", "--for", "0s"]).await;
+    bridge.kill();
+    // Whoever changes the policy deletes at most half of the places an hour.
+    let deleting = [
+        limit[0],
+        limit[1],
+        ("SCIM_BRIDGE_DEPROVISION", "delete-after-0d"),
+    ];
+    let bridge = world.bridge(&deleting).await;
+    until(async || (world.count("deleted").await == 3).then_some(())).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    assert_eq!(world.count("deleted").await, 3);
+    for id in &ids[5..] {
+        assert_eq!(bridge.delete(&format!("/Users/{id}")).await.status, 204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gained_power_is_not_deleted_and_holds_up_nobody() {
+    let world = World::new().await;
+    let bridge = world.bridge(&[]).await;
+    let ids = invite_many(&bridge, 2).await;
+    for id in &ids {
+        assert_eq!(bridge.delete(&format!("/Users/{id}")).await.status, 204);
+    }
+    bridge.kill();
+    world.empower(&ids[0]).await;
+    let bridge = world
+        .bridge(&[("SCIM_BRIDGE_DEPROVISION", "delete-after-0d")])
+        .await;
+    until(async || (world.count("deleted").await == 1).then_some(())).await;
+    assert_eq!(
+        bridge.get(&format!("/Users/{}", ids[0])).await.ok()["active"],
+        false
+    );
+    bridge
+        .get(&format!("/Users/{}", ids[1]))
+        .await
+        .error(404, None);
+    // Nor does a provider reach them, suspended as they are.
+    bridge
+        .delete(&format!("/Users/{}", ids[0]))
+        .await
+        .error(403, None);
+}

@@ -345,6 +345,18 @@ impl World {
         kit
     }
 
+    /// Makes somebody an administrator, which no bridge could.
+    pub async fn empower(&self, id: &str) {
+        let db = rusqlite::Connection::open(self.dir.path().join("account.db")).unwrap();
+        db.busy_timeout(Duration::from_secs(5)).unwrap();
+        let changed = db.execute(
+            "INSERT INTO memberships (grp, member) SELECT g.seq, m.seq FROM groups g, members m
+             WHERE g.name = 'Administrators' AND m.uuid = ?1",
+            [id],
+        );
+        assert_eq!(changed, Ok(1));
+    }
+
     /// Runs `scim-bridge confirmations` on the state that the bridges share.
     pub async fn confirmations(&self, arguments: &[&str]) -> Run {
         let state = self.dir.path().join("state.db");

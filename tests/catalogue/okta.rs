@@ -52,7 +52,7 @@ pub fn cases() -> Vec<Case> {
             "push now: exactly the list; only the difference is written"
         ),
         case!(k27, "push now of an empty list empties the group")
-            .decided("as the RFC says; there is no guard"),
+            .decided("as the RFC says, for a group of up to as many members as the guard allows"),
         case!(k28, "PUT of a group: new name, exactly these members"),
         case!(k29, "PUT of a group without members renames and keeps them")
             .decided("a group's members are replaced only by a list of members"),

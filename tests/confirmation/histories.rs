@@ -9,9 +9,10 @@ use scim_bridge::{
     scim::{list::ListQuery, version::Conditions},
 };
 use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 
 use crate::{
-    support::{Place, Somebody, at, delay},
+    support::{Place, Somebody, delay},
     tap::{Cut, Tap},
 };
 
@@ -41,6 +42,14 @@ async fn it_holds_if_the_guard_refuses_removals() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_holds_if_who_is_out_is_deleted() {
+    for seed in 300..304 {
+        let at_once = Deprovisioning::DeleteAfter(Duration::ZERO);
+        history(seed, at_once, 100).await;
+    }
+}
+
 /// SplitMix64: the same numbers for the same seed.
 struct Dice(u64);
 
@@ -65,6 +74,8 @@ struct Known {
     groups: BTreeSet<usize>,
     signed_up: Option<(Somebody, i64)>,
     confirmed: bool,
+    /// Deleted by the policy.
+    gone: bool,
 }
 
 struct History {
@@ -73,6 +84,8 @@ struct History {
     bridges: [Bridge; 2],
     groups: Vec<String>,
     people: Vec<Known>,
+    /// The bridges' own clock tells when a provider said something: this one goes on from it.
+    begun: OffsetDateTime,
     now: i64,
     dice: Dice,
     /// For whoever has to understand a failure.
@@ -119,6 +132,7 @@ async fn history(seed: u64, deprovisioning: Deprovisioning, removals: u32) {
         bridges,
         groups,
         people: Vec::new(),
+        begun: OffsetDateTime::now_utc(),
         now: 0,
         dice: Dice(seed),
         told: vec![format!("seed {seed}")],
@@ -131,12 +145,19 @@ async fn history(seed: u64, deprovisioning: Deprovisioning, removals: u32) {
 }
 
 impl History {
+    fn clock(&self) -> OffsetDateTime {
+        self.begun + Duration::seconds(self.now)
+    }
+
     async fn step(&mut self) {
         let act = self.dice.below(12);
         if self.people.len() < PEOPLE && (act == 0 || self.people.is_empty()) {
             return self.invite().await;
         }
         let who = self.dice.below(self.people.len());
+        if self.people[who].gone && act <= 6 {
+            return;
+        }
         match act {
             0 | 1 => {
                 let wanted = self.dice.below(3) > 0;
@@ -177,6 +198,7 @@ impl History {
             groups: BTreeSet::new(),
             signed_up: None,
             confirmed: false,
+            gone: false,
         });
     }
 
@@ -276,7 +298,7 @@ impl History {
             let tap = self.tap();
             let bridge = self.place.tapped(self.settings.clone(), &tap, &tap);
             tokio::select! {
-                swept = bridge.sweep(at(self.now)) => {
+                swept = bridge.sweep(self.clock()) => {
                     self.told.push(format!("at {}: {swept:?}", self.now));
                 }
                 () = tap.reached() => self.told.push(format!("at {}: cut off", self.now)),
@@ -285,7 +307,7 @@ impl History {
         }
         // Both at once.
         let [one, two] = &self.bridges;
-        let now = at(self.now);
+        let now = self.clock();
         let swept = tokio::join!(one.sweep(now), two.sweep(now));
         self.told.push(format!("at {}: {swept:?}", self.now));
         assert!(swept.0.is_ok() && swept.1.is_ok(), "{:#?}", self.told);
@@ -295,7 +317,18 @@ impl History {
         for known in &mut self.people {
             let id = known.id.parse().unwrap();
             let member = self.place.account.member(&id).await.unwrap();
-            let state = member.expect("nobody is lost").state;
+            let Some(member) = member else {
+                let may_go = matches!(self.settings.deprovisioning, Deprovisioning::DeleteAfter(_));
+                assert!(
+                    may_go && known.out,
+                    "{} is lost: {:#?}",
+                    known.name,
+                    self.told
+                );
+                known.gone = true;
+                continue;
+            };
+            let state = member.state;
             if known.out {
                 assert!(
                     state.is_inactive(),
@@ -334,6 +367,9 @@ impl History {
     /// When nothing happens any more, everybody ends where they belong.
     async fn settle(&mut self) {
         for who in 0..self.people.len() {
+            if self.people[who].gone {
+                continue;
+            }
             self.sign_up(who).await;
             let wanted = self.people[who].wanted;
             self.say(who, wanted).await;
@@ -341,10 +377,10 @@ impl History {
         for _ in 0..4 {
             // Past any delay, lease and pause.
             self.now += 4000;
-            self.bridges[0].sweep(at(self.now)).await.unwrap();
+            self.bridges[0].sweep(self.clock()).await.unwrap();
             self.check().await;
         }
-        for known in &self.people {
+        for known in self.people.iter().filter(|known| !known.gone) {
             let id = known.id.parse().unwrap();
             let state = self.place.account.member(&id).await.unwrap().unwrap().state;
             let (Some((somebody, _)), true) = (&known.signed_up, known.wanted) else {

@@ -133,7 +133,7 @@ async fn one_persons_trouble_is_theirs_alone_and_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_the_provider_does_not_want_nobody_can_release() {
+async fn whom_the_provider_does_not_want_is_held_until_released_or_wanted() {
     let place = Place::new().await;
     let ann = place.waiting("ann", &[]).await;
     let unwanted = Person {

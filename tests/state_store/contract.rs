@@ -729,7 +729,7 @@ pub async fn the_guard_begins_empty(stores: &Stores) {
         lifted_until: Some(after(9)),
         removals: vec![RemovalsInMinute {
             minute: 7,
-            people: 3,
+            people: vec!["A".into()],
         }],
         refused_at: None,
     };

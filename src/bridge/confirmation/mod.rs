@@ -61,7 +61,7 @@ pub enum SweepError {
 
 impl SweepError {
     /// Whether the next person would meet it too.
-    fn concerns_everybody(&self) -> bool {
+    pub(super) fn concerns_everybody(&self) -> bool {
         match self {
             Self::Account(error) => matches!(
                 error,
@@ -95,8 +95,8 @@ impl Sweep {
             Ok(Outcome::Failed) => self.failed += 1,
             Ok(Outcome::Over) => {}
             Err(error) if error.concerns_everybody() => return Some(error),
-            Err(error) => {
-                tracing::warn!(member = %id, %error, "confirmation failed");
+            Err(_) => {
+                tracing::warn!(member = %id, "confirmation failed; scim-bridge confirmations list says why");
                 self.failed += 1;
             }
         }
@@ -343,7 +343,9 @@ impl Bridge {
                     (with_status(known, ConfirmationStatus::waiting()), None)
                 }
                 (Step::Hold(reason), _, Some(member)) => {
-                    let held = hold(known, member, reason, now);
+                    // What is over says nothing of who waits now.
+                    let open = known.filter(|known| known.status != ConfirmationStatus::Over);
+                    let held = hold(open, member, reason, now);
                     if known.is_some_and(|known| known.status == held.status) {
                         return Ok(Outcome::Held);
                     }
@@ -442,7 +444,7 @@ impl Bridge {
         if error.concerns_everybody() {
             return Err(error);
         }
-        tracing::warn!(member = %id, %error, "confirmation failed");
+        tracing::warn!(member = %id, "confirmation failed; scim-bridge confirmations list says why");
         written?;
         Ok(Outcome::Failed)
     }

@@ -37,11 +37,9 @@ pub enum NotDecided {
     /// There is nothing to release.
     #[error("{0} is not held: there is nothing to release")]
     NotHeld(String),
-    /// The provider's word stands above an administrator's here.
-    #[error(
-        "{email} cannot be released: {reason}. The provider has to want the person active again"
-    )]
-    ProviderRefuses {
+    /// A release cannot help.
+    #[error("{email} cannot be released: {reason}")]
+    OutOfReach {
         /// Whom.
         email: String,
         /// What the check found.
@@ -92,10 +90,10 @@ impl Bridge {
         self.decide(who, id, "confirmation.release", |record, _| {
             let key = match &record.status {
                 ConfirmationStatus::Held {
-                    reason: reason @ HoldReason::Suspended,
+                    reason: reason @ (HoldReason::Suspended | HoldReason::Protected),
                     ..
                 } => {
-                    return Err(NotDecided::ProviderRefuses {
+                    return Err(NotDecided::OutOfReach {
                         email: record.email.clone(),
                         reason: *reason,
                     });
@@ -139,12 +137,19 @@ impl Bridge {
         .await
     }
 
-    /// Forgets that the provider does not want this person.
+    /// Forgets that the provider does not want this person, if the guard has held that up.
     async fn forget_removal(&self, id: &str) -> Result<(), NotDecided> {
         for _ in 0..ATTEMPTS {
             let Some(known) = self.store.person(id).await? else {
                 return Ok(());
             };
+            let removal = known.value.removal.as_ref();
+            if removal.is_some_and(|removal| removal.admitted_at.is_some()) {
+                return Err(NotDecided::OutOfReach {
+                    email: known.value.user_name,
+                    reason: HoldReason::Unwanted,
+                });
+            }
             let wanted = Person {
                 removal: None,
                 ..known.value

@@ -89,7 +89,7 @@ fn waiting(
 }
 
 /// The first check that says no. An administrator's release overrides what an administrator can
-/// judge, but not the provider's word.
+/// judge, but neither the provider's word nor what the account reserves to administrators.
 fn check(
     record: Option<&Confirmation>,
     member: &Member,
@@ -102,6 +102,7 @@ fn check(
     let invited = person.is_some_and(|person| person.invited) || settings.confirmation.anybody;
     let allowed = settings.allows_domain_of(&member.email);
     let checks = [
+        (HoldReason::Protected, member.protected),
         (HoldReason::KeyChanged, changed && !released),
         (
             HoldReason::Unwanted,

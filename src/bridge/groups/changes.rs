@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Known, action, no_group};
 use crate::{
-    account::{self, Group, GroupId, MAX_BATCH, MemberId},
+    account::{self, Group, GroupId, MAX_BATCH, MemberId, MemberKind},
     bridge::{ATTEMPTS, Bridge, Deprovisioning, Error, shortened},
     scim::{self, patch::GroupChange},
     state::{self, ManagedGroup, Versioned},
@@ -110,7 +110,7 @@ impl Bridge {
     /// Makes a group what is wanted. What can be refused comes first, and is taken back if what
     /// follows is refused; what is left after a failure is found by the provider's repeat.
     pub(super) async fn change_group(&self, known: Known, wanted: Wanted) -> Result<Known, Error> {
-        let id = known.group.id.to_string();
+        let (id, name) = (known.group.id.to_string(), known.group.name.clone());
         let mut done = Done::default();
         let result = self.apply(known, &wanted, &mut done).await;
         if let Some((old, new)) = done.renamed {
@@ -121,7 +121,7 @@ impl Bridge {
             self.done(action::EXTERNAL_ID, &id, external_id).await;
         }
         if done.added + done.removed > 0 {
-            let change = format!("+{} -{}", done.added, done.removed);
+            let change = format!("{name}: +{} -{}", done.added, done.removed);
             self.done(action::MEMBERS, &id, change).await;
         }
         result
@@ -211,19 +211,29 @@ impl Bridge {
         wanted: &Wanted,
     ) -> Result<(Vec<MemberId>, Vec<MemberId>), Error> {
         let (mut add, mut remove) = wanted.named();
-        let empties = add.is_empty();
         let many = group.member_count > self.settings.guards.empty_group;
         if wanted.replace_members {
             let present = self.all_members(&group.id).await?;
+            let beyond: HashSet<MemberId> = present
+                .iter()
+                .filter(|one| one.protected || one.kind == MemberKind::Guest)
+                .map(|one| one.id.clone())
+                .collect();
             let present: BTreeSet<MemberId> = present.into_iter().map(|one| one.id).collect();
-            if empties {
+            let named: BTreeSet<MemberId> = add.into_iter().collect();
+            // Whoever comes instead: those who are in lose what the group gives them.
+            if present.is_disjoint(&named) {
                 self.check_emptying(group, present.len() as u64).await?;
             }
-            // Who is in and stays in needs nothing; who is in and not named goes.
-            let named: BTreeSet<MemberId> = add.into_iter().collect();
-            remove = present.difference(&named).cloned().collect();
+            // Who is in and stays in needs nothing; who is in and not named goes, but for those of
+            // whom a provider knows nothing.
+            remove = present
+                .difference(&named)
+                .filter(|id| !beyond.contains(*id))
+                .cloned()
+                .collect();
             add = named.difference(&present).cloned().collect();
-        } else if many && empties && remove.len() as u64 >= group.member_count {
+        } else if many && remove.len() as u64 >= group.member_count {
             let present = self.all_members(&group.id).await?;
             let named: HashSet<&MemberId> = remove.iter().collect();
             if present.iter().all(|member| named.contains(&member.id)) {

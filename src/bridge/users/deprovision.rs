@@ -9,9 +9,12 @@ use time::OffsetDateTime;
 
 use super::{Bridge, Change, Deprovisioning, Known, mapping::record};
 use crate::{
-    account::{self, GroupId, MemberId, MemberState},
-    bridge::{confirmation::SweepError, guard::WINDOW},
-    state::{self, Person, Removal, Versioned},
+    account::{self, Attempt, GroupId, MemberId, MemberKind},
+    bridge::{
+        confirmation::SweepError,
+        guard::{Remover, Verdict, WINDOW},
+    },
+    state::{self, CreationKey, Person, Removal, Versioned},
 };
 
 /// How many people whose time is over are looked at together.
@@ -20,36 +23,56 @@ const BATCH: usize = 100;
 impl Bridge {
     /// Takes a person out, if they are in: suspended, and whatever else the policy says.
     pub(super) async fn remove(&self, known: Known) -> Result<Known, Change> {
+        let known = self.begin_removal(known).await?;
+        self.finish_removal(known).await
+    }
+
+    /// Asks the guard whether a person may be taken out, and writes down that they are to be.
+    pub(super) async fn begin_removal(&self, known: Known) -> Result<Known, Change> {
+        known.refuse_if_protected()?;
+        let id = known.member.id.clone();
         let is_in = !known.member.state.is_inactive();
-        if is_in {
-            known.refuse_if_protected()?;
-        }
         let now = OffsetDateTime::now_utc();
         let mut removal = known.removal().cloned().unwrap_or(Removal {
             since: now,
-            admitted_at: (!is_in).then_some(now),
+            admitted_at: None,
             groups: Vec::new(),
         });
-        // Admitted long ago and in: somebody in the account has taken them in again since.
-        let admitted = removal.admitted_at.is_some_and(|at| now - at < WINDOW);
         let mut refusal = None;
-        if is_in && !admitted {
-            removal.admitted_at = None;
-            match self.admit_removal(now).await {
-                Ok(()) => (removal.since, removal.admitted_at) = (now, Some(now)),
-                Err(error) => refusal = Some(error),
+        if is_in {
+            // What was admitted before has passed: somebody in the account took them in again.
+            removal.admitted_at = removal.admitted_at.filter(|at| now - *at < WINDOW);
+        }
+        if removal.admitted_at.is_none() {
+            let verdict = match is_in {
+                true => {
+                    self.admit_removal(id.as_str(), Remover::Provider, now)
+                        .await?
+                }
+                // Somebody in the account has taken them out.
+                false => Verdict::Admitted,
+            };
+            match verdict {
+                Verdict::Admitted => (removal.since, removal.admitted_at) = (now, Some(now)),
+                Verdict::Refused(error) => refusal = Some(error),
             }
         }
-        let mut known = self.note_removal(known, removal).await?;
+        let known = self.note_removal(known, removal).await?;
         if let Some(error) = refusal {
-            let (id, why) = (known.member.id.as_str(), error.to_string());
-            self.refused("user.suspend", id, &why).await;
+            let why = format!("{}: {}", known.member.email, error.outside.detail);
+            self.refused("user.suspend", id.as_str(), &why).await;
             return Err(error.into());
         }
-        if is_in {
-            known.member = self.account.suspend(&known.member.id).await?;
-            let (id, email) = (known.member.id.as_str(), known.member.email.clone());
-            self.done("user.suspend", id, email).await;
+        Ok(known)
+    }
+
+    /// Does what was begun, or what is left of it.
+    pub(super) async fn finish_removal(&self, mut known: Known) -> Result<Known, Change> {
+        let id = known.member.id.clone();
+        if !known.member.state.is_inactive() {
+            known.member = self.account.suspend(&id).await?;
+            let email = known.member.email.clone();
+            self.done("user.suspend", id.as_str(), email).await;
         }
         match self.settings.deprovisioning {
             Deprovisioning::LeaveGroups => self.leave_groups(known).await,
@@ -76,7 +99,11 @@ impl Bridge {
         let known = self.note_removal(known, removal).await?;
         let id = std::slice::from_ref(&known.member.id);
         for group in &groups {
-            self.account.revoke(group, id).await?;
+            match self.account.revoke(group, id).await {
+                // Deleted meanwhile.
+                Ok(_) | Err(account::Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let detail = format!("{} groups", groups.len());
         self.done("user.leave_groups", known.member.id.as_str(), detail)
@@ -90,21 +117,37 @@ impl Bridge {
         let id = known.member.id.clone();
         if known.member.state.is_inactive() {
             known.refuse_if_protected()?;
-            known.member = self.account.reactivate(&id).await?;
+            known.member = match self.settings.deprovisioning {
+                // Not while they are being deleted, nor deleted while they return.
+                Deprovisioning::DeleteAfter(_) => {
+                    let key = CreationKey::Return(id.to_string());
+                    let back = async |_: &Attempt| Ok(self.account.reactivate(&id).await?);
+                    self.create_once(key, back).await?
+                }
+                _ => self.account.reactivate(&id).await?,
+            };
             let email = known.member.email.clone();
             self.done("user.reactivate", id.as_str(), email).await;
         }
         let groups = known.removal().map(|removal| removal.groups.clone());
         let groups = self.still_managed(&groups.unwrap_or_default()).await?;
+        let mut returned = 0;
         for group in &groups {
             match self.account.grant(group, std::slice::from_ref(&id)).await {
+                Ok(_) => returned += 1,
                 // Deleted meanwhile.
-                Ok(_) | Err(account::Error::NotFound(_)) => {}
+                Err(account::Error::NotFound(_)) => {}
+                // An administrator has to look at this group; the others are not to wait for it.
+                Err(error @ (account::Error::NotPermitted(_) | account::Error::Protected(_))) => {
+                    let why = format!("group {group}: {error}");
+                    self.refused("user.return_to_groups", id.as_str(), &why)
+                        .await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        if !groups.is_empty() {
-            let detail = format!("{} groups", groups.len());
+        if returned > 0 {
+            let detail = format!("{returned} groups");
             self.done("user.return_to_groups", id.as_str(), detail)
                 .await;
         }
@@ -155,8 +198,8 @@ impl Bridge {
         }
     }
 
-    /// Deletes those who have been suspended for as long as the policy says. If the account does
-    /// not permit it they stay as they are, with a line in the log.
+    /// Deletes those who have been suspended for as long as the policy says, as many as the guard
+    /// lets pass. If the account does not permit it they stay as they are, with a line in the log.
     ///
     /// # Errors
     /// If account or store are out of reach; the next run goes on.
@@ -167,25 +210,33 @@ impl Bridge {
         let Deprovisioning::DeleteAfter(period) = self.settings.deprovisioning else {
             return Ok(0);
         };
+        let until = now - period;
         let mut deleted = 0;
-        for id in self.store.people_removed(now - period, BATCH).await? {
-            let Some(person) = self.store.person(&id).await? else {
+        for text in self.store.people_removed(until, BATCH).await? {
+            let Ok(id) = text.parse::<MemberId>() else {
+                self.store.remove_person(&text).await?;
                 continue;
             };
-            let Ok(member) = id.parse::<MemberId>() else {
-                self.store.remove_person(&id).await?;
-                continue;
-            };
-            match self.delete_if_removed(&member, person).await {
-                Ok(gone) => deleted += usize::from(gone),
+            let key = CreationKey::Return(text.clone());
+            let deleting = self
+                .create_once(key, async |_: &Attempt| {
+                    Ok(self.delete_if_removed(&id, until, now).await)
+                })
+                .await;
+            match deleting {
+                Ok(Ok(Deletion::Done)) => deleted += 1,
+                Ok(Ok(Deletion::NotDue)) => {}
+                Ok(Ok(Deletion::NoPlace)) => break,
                 // So it is for the next ones too.
-                Err(SweepError::Account(
+                Ok(Err(SweepError::Account(
                     error @ (account::Error::NotPermitted(_) | account::Error::Unsupported(_)),
-                )) => {
+                ))) => {
                     tracing::warn!(%error, "people are not deleted, though their time is over");
                     break;
                 }
-                Err(error) => return Err(error),
+                Ok(Err(error)) if error.concerns_everybody() => return Err(error),
+                // Theirs alone, or they are coming back at this moment: the next run looks again.
+                Ok(Err(_)) | Err(_) => tracing::warn!(member = text, "not deleted"),
             }
         }
         Ok(deleted)
@@ -194,30 +245,65 @@ impl Bridge {
     async fn delete_if_removed(
         &self,
         id: &MemberId,
-        person: Versioned<Person>,
-    ) -> Result<bool, SweepError> {
+        until: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<Deletion, SweepError> {
         let text = id.as_str();
-        match self.account.member(id).await?.map(|member| member.state) {
-            Some(MemberState::Suspended | MemberState::TransferSuspended) => {}
-            None | Some(MemberState::Deleted) => {
-                self.store.remove_person(text).await?;
-                return Ok(false);
-            }
-            // Somebody in the account has taken them in again: that is the later word.
-            Some(_) => {
-                let kept = Person {
-                    removal: None,
-                    ..person.value
-                };
-                return match self.store.put_person(text, &kept, person.version).await {
-                    Ok(()) | Err(state::Error::Conflict) => Ok(false),
-                    Err(error) => Err(error.into()),
-                };
-            }
+        let Some(known) = self.store.person(text).await? else {
+            return Ok(Deletion::NotDue);
+        };
+        let due = known
+            .value
+            .removal
+            .as_ref()
+            .is_some_and(|removal| removal.admitted_at.is_some() && removal.since <= until);
+        if !due {
+            return Ok(Deletion::NotDue);
+        }
+        let Some(member) = self.account.member(id).await? else {
+            self.store.remove_person(text).await?;
+            return Ok(Deletion::NotDue);
+        };
+        let is_out = member.state.is_inactive();
+        if !is_out || member.protected || member.kind == MemberKind::Guest {
+            // Taken in again by somebody in the account, or not suspended yet: nobody to delete. That
+            // the provider does not want them stays written down.
+            self.forget_admission(text, known).await?;
+            return Ok(Deletion::NotDue);
+        }
+        // Changed since, by whomever: the time begins anew.
+        if member.updated_at > until {
+            return Ok(Deletion::NotDue);
+        }
+        match self.admit_removal(text, Remover::Policy, now).await {
+            Ok(Verdict::Admitted) => {}
+            Ok(Verdict::Refused(_)) | Err(_) => return Ok(Deletion::NoPlace),
         }
         self.account.delete_member(id).await?;
+        self.done("user.delete", text, known.value.user_name).await;
         self.store.remove_person(text).await?;
-        self.done("user.delete", text, person.value.user_name).await;
-        Ok(true)
+        Ok(Deletion::Done)
     }
+
+    async fn forget_admission(
+        &self,
+        id: &str,
+        mut known: Versioned<Person>,
+    ) -> Result<(), state::Error> {
+        if let Some(removal) = &mut known.value.removal {
+            removal.admitted_at = None;
+        }
+        match self.store.put_person(id, &known.value, known.version).await {
+            Err(state::Error::Conflict) => Ok(()),
+            written => written,
+        }
+    }
+}
+
+/// What came of a person whose time is over.
+enum Deletion {
+    Done,
+    NotDue,
+    /// The guard lets nobody else pass for now.
+    NoPlace,
 }

@@ -264,6 +264,10 @@ impl Bridge {
                 .await?;
         }
 
+        // What the guard refuses comes before anything is done.
+        if user.active == Some(false) {
+            known = self.begin_removal(known).await?;
+        }
         let id = known.member.id.clone();
         if !edit.is_empty() {
             known.member = self.account.edit_member(&id, &edit).await?;
@@ -272,13 +276,17 @@ impl Bridge {
         }
         known = match user.active {
             Some(true) => self.restore(known).await?,
-            Some(false) => self.remove(known).await?,
+            Some(false) => self.finish_removal(known).await?,
             None => known,
         };
 
         let before = known.person.as_ref().map(|person| &person.value);
+        let invited = match before {
+            Some(person) => person.invited,
+            None => self.was_inviting(&known.member).await?,
+        };
         let mut person = Person {
-            invited: before.is_some_and(|person| person.invited),
+            invited,
             removal: known
                 .removal()
                 .filter(|_| user.active != Some(true))
@@ -303,6 +311,17 @@ impl Bridge {
                 });
                 Ok(known)
             }
+        }
+    }
+
+    /// Whether an invitation of ours was cut off before it could be written down.
+    async fn was_inviting(&self, member: &Member) -> Result<bool, Error> {
+        match member.key_fingerprint {
+            None => {
+                self.was_cut_off(CreationKey::Person(member.email.clone()))
+                    .await
+            }
+            Some(_) => Ok(false),
         }
     }
 
