@@ -42,8 +42,8 @@ pub struct Service {
     checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
     /// When this process last began a sweep.
     swept: Mutex<Option<Instant>>,
-    /// Whether a provider's request may begin one.
-    sweeps_beside: bool,
+    /// Whether a provider's request begins one although a schedule has a key to sweep with.
+    always_beside: bool,
 }
 
 enum HeldKey {
@@ -129,16 +129,17 @@ impl Service {
             unlocked: Mutex::default(),
             checked: tokio::sync::Mutex::default(),
             swept: Mutex::default(),
-            sweeps_beside: true,
+            always_beside: true,
         }
     }
 
-    /// The same in a process that stands still after each answer: what a request began beside it
-    /// would be cut off there. Somebody else has to sweep.
+    /// The same in a process that stands still after each answer, where what a request began beside
+    /// it is cut off until the next one comes: that is worth it only where no schedule can sweep,
+    /// because there is no sweep key.
     #[must_use]
-    pub fn without_sweeps_beside(self) -> Self {
+    pub fn with_a_schedule(self) -> Self {
         Self {
-            sweeps_beside: false,
+            always_beside: false,
             ..self
         }
     }
@@ -186,9 +187,15 @@ impl Service {
     /// Confirms those whose time has come because a provider is here, unless there was a sweep a
     /// moment ago. The provider's request goes first.
     fn sweep_beside(&self) {
-        let Some(bridge) = self.lock().as_ref().map(|open| open.bridge.clone()) else {
+        let open = self.lock();
+        let Some(open) = open.as_ref() else {
             return;
         };
+        let mut recipients = open.file.value.recipients().iter();
+        if !self.always_beside && recipients.any(|one| one.access == Access::Sweep) {
+            return;
+        }
+        let bridge = open.bridge.clone();
         {
             let mut last = self.last_sweep();
             if last.is_some_and(|last| last.elapsed() < SWEEP_HOLDS) {
@@ -222,7 +229,11 @@ impl Service {
     async fn unattended(&self, now: OffsetDateTime) -> Result<Bridge, NoSweep> {
         let key = match &self.sweep_key {
             Some(HeldKey::Given(key)) => Arc::clone(key),
-            Some(HeldKey::Watched(watched)) => Arc::clone(&watched.get(now).await?.value.0),
+            Some(HeldKey::Watched(watched)) => {
+                // Both are needed, and may be far away. The file is kept for when the key is there.
+                let (key, _) = tokio::join!(watched.get(now), self.scimsession.get(now));
+                Arc::clone(&key?.value.0)
+            }
             None => {
                 // What opened it may have been taken away in the meantime.
                 let file = self.scimsession.get(now).await?;
@@ -341,9 +352,7 @@ impl Gate for Service {
         let now = OffsetDateTime::now_utc();
         match self.unlock(&token, now).await {
             Ok(Some(bridge)) => {
-                if self.sweeps_beside {
-                    self.sweep_beside();
-                }
+                self.sweep_beside();
                 Ok(Admission::Provider(bridge))
             }
             Ok(None) => Ok(Admission::Monitor),

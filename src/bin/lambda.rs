@@ -70,7 +70,7 @@ async fn run() -> Result<(), Error> {
     let client = outbound::client(roots.transpose()?.as_deref())?;
     let store = config.state.open(client.clone(), environment)?;
     let service = Service::new(config.secrets, store, client, config.bridge);
-    let service = Arc::new(service.without_sweeps_beside());
+    let service = Arc::new(service.with_a_schedule());
     match environment("_HANDLER").as_deref() {
         Some("scim") => {
             let gate: Arc<dyn Gate> = service;
@@ -223,6 +223,7 @@ async fn sweep_until(ends: Instant, service: &Service) -> Result<Value, Error> {
                 "waiting": sweep.waiting,
                 "held": sweep.held,
                 "failed": sweep.failed,
+                "deleted": sweep.deleted,
                 "left": sweep.left,
             }));
         }

@@ -456,11 +456,14 @@ async fn no_request_empties_a_large_group_unless_the_guard_is_lifted() {
     assert_eq!(world.writes_since(before), [""; 0]);
     assert_eq!(world.refusals_of(&group).await, expected);
 
-    // As many names as members, but not theirs; and others in their place.
+    // As many names as members, but not theirs; and another one beside one of them.
     let others = remove(&[ann, dora, "nobody", "AAAAAAAAAAAAAAAAAAAAAAAAAA"]);
     bridge.patch(&at, others).await.done();
     assert_eq!(bridge.members_of(&group).await.len(), 2);
     bridge.patch(&at, add(&[ann])).await.done();
+    // A stranger in the place of all is as good as nobody.
+    bridge.patch(&at, replace(&[dora])).await.error(403, None);
+    bridge.patch(&at, replace(&[ann, dora])).await.done();
     bridge.patch(&at, replace(&[dora])).await.done();
     assert_eq!(bridge.members_of(&group).await, [dora.as_str()]);
     // A small group may go.
@@ -541,10 +544,10 @@ async fn each_change_leaves_its_line_in_the_audit() {
     let lines = world.audit_of(&group).await;
     let expected = [
         line("group.create", done, "Finance"),
-        line("group.members", done, "+1 -0"),
+        line("group.members", done, "Finance: +1 -0"),
         line("group.rename", done, "Finance → Money"),
-        line("group.members", done, "+1 -0"),
-        line("group.members", done, "+0 -1"),
+        line("group.members", done, "Finance: +1 -0"),
+        line("group.members", done, "Money: +0 -1"),
         line("group.external-id", done, "x-1"),
         line("group.delete", done, "Money"),
     ];

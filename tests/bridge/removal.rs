@@ -303,6 +303,7 @@ async fn deletions_leave_the_guard_s_places_to_the_provider() {
     for id in &ids[..5] {
         assert_eq!(bridge.delete(&format!("/Users/{id}")).await.status, 204);
     }
+    guard(&world, &["lift"]).await;
     guard(&world, &["lift", "--for", "0s"]).await;
     bridge.kill();
     // Whoever changes the policy deletes at most half of the places an hour.

@@ -23,8 +23,14 @@ pub fn python(wanted_by: &str) -> Option<PathBuf> {
     if read(&directory().join("installed")) == wanted {
         return Some(directory().join("venv/bin/python"));
     }
-    // Past the test harness, which shows only what failing tests print.
-    let line = format!("SKIPPED: {wanted_by}, which is not installed: run make test-tools\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    skipped(&format!(
+        "{wanted_by}, which is not installed: run make test-tools"
+    ));
     None
+}
+
+/// Says loudly what is not tested here, and why.
+pub fn skipped(what: &str) {
+    // Past the test harness, which shows only what failing tests print.
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {what}\n").as_bytes());
 }

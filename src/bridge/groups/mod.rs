@@ -104,7 +104,7 @@ impl Bridge {
         };
         self.done(action::CREATE, id, group.name.clone()).await;
         if entered > 0 {
-            let change = format!("+{entered} -0");
+            let change = format!("{}: +{entered} -0", group.name);
             self.done(action::MEMBERS, id, change).await;
         }
         self.known_group(id).await
