@@ -1,7 +1,7 @@
 # Few words for what everybody does. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-terraform package-aws test-tools prerequisites
+.PHONY: help run test check check-terraform package-aws deploy-aws test-tools prerequisites
 
 DIR ?= .local
 ARCH ?= x86_64
@@ -62,6 +62,18 @@ target/checkov/installed:
 package-aws: prerequisites ## build and pack the Lambda functions (ARCH=x86_64 or arm64)
 	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
 	@python3 infra/package_aws.py "$(ARCH)"
+
+# What Terraform is asked beside the package: -var alarm_email=you@example.com, -auto-approve, ...
+TF_ARGS ?=
+
+deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, TF_ARGS)
+	terraform -chdir=terraform init -input=false
+	terraform -chdir=terraform apply -var architecture=$(ARCH) \
+	  -var package="$(CURDIR)/target/package/bootstrap-$(ARCH).zip" $(TF_ARGS)
+	set -- $$(terraform -chdir=terraform output -raw next_command) && shift && \
+	  cargo run --locked --quiet --bin scim-bridge -- "$$@"
+	@echo "Give this to the provider, with the token:"
+	@terraform -chdir=terraform output -raw tenant_url && echo
 
 test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
 

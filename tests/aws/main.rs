@@ -10,6 +10,7 @@ mod log;
 mod measure;
 mod runtime;
 mod story;
+mod terraform;
 mod trouble;
 
 #[path = "../support/moto.rs"]
