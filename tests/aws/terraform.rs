@@ -18,8 +18,8 @@ use crate::{
     tools,
 };
 
-/// Where the provider may lie unpacked, beside the places that Terraform looks at by itself.
-const PLUGINS: [&str; 2] = ["/opt/tf-plugins", "/usr/local/lib/terraform/plugins"];
+/// Where software of one's own is put, in folders of any name: the provider may lie unpacked there.
+const SHELVES: [&str; 3] = ["/opt", "/usr/local/lib", "/usr/local/share"];
 
 /// Terraform in a directory of its own, with a configuration that calls the module.
 struct Terraform {
@@ -90,11 +90,17 @@ impl Terraform {
 /// Takes the provider from where it lies, if it lies anywhere, and asks nobody about updates.
 fn rc() -> String {
     let given = std::env::var("TF_PLUGINS").ok().map(PathBuf::from);
-    let known = PLUGINS.iter().map(PathBuf::from);
-    let mirror = given
-        .into_iter()
-        .chain(known)
-        .find(|place| place.join("registry.terraform.io/hashicorp/aws").is_dir());
+    let shelves = SHELVES.iter().filter_map(|shelf| fs::read_dir(shelf).ok());
+    let folders = shelves
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path());
+    let mirror = given.into_iter().chain(folders).find(|folder| {
+        let origins = fs::read_dir(folder).into_iter().flatten();
+        origins
+            .filter_map(Result::ok)
+            .any(|origin| origin.path().join("hashicorp/aws").is_dir())
+    });
     let mut text = "disable_checkpoint = true\n".to_owned();
     if let Some(mirror) = mirror {
         text += &format!(
