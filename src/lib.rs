@@ -8,7 +8,7 @@
 //! identity provider ──▶ http ──▶ bridge ──▶ account ──E2EE──▶ account service
 //!                        │          ╲
 //!         credentials ◀──┘           ▶ state
-//! timer ──▶ service::sweep ──▶ bridge::confirmation ──▶ account
+//! timer or schedule ──▶ service::sweep ──▶ bridge::confirmation ──▶ account
 //! ```
 //!
 //! The rooms, from the ground up; each imports only from floors below it.
@@ -28,6 +28,7 @@
 //! | 4 | [`http`] | one router: authentication, SCIM routes, health, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
 //! | 5 | `cli` | the command line `scim-bridge` |
+//! | 5 | `bin/lambda` | `bootstrap`: the two functions on AWS |
 //! | beside | `sandbox` | the account server for development |
 //!
 //! The sandbox's server knows nothing above floor 1; the people who sign in to it borrow the sign-in

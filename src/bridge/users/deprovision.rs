@@ -170,32 +170,24 @@ impl Bridge {
     }
 
     /// Writes down that the provider wants this person out.
-    async fn note_removal(&self, mut known: Known, removal: Removal) -> Result<Known, Change> {
+    async fn note_removal(&self, known: Known, removal: Removal) -> Result<Known, Change> {
         if known.removal() == Some(&removal) {
             return Ok(known);
         }
-        let (before, version) = match known.person.take() {
-            Some(person) => (person.value, person.version),
+        let before = match &known.person {
+            Some(person) => person.value.clone(),
             // Nobody sent this person so far: what is kept is what the account knows.
-            None => (record(&known.to_user(), known.member.name.clone()), 0),
+            None => Person {
+                invited: self.was_inviting(&known.member).await?,
+                ..record(&known.to_user(), known.member.name.clone())
+            },
         };
         let person = Person {
             removal: Some(removal),
             updated_at: OffsetDateTime::now_utc(),
             ..before
         };
-        let id = known.member.id.as_str();
-        match self.store.put_person(id, &person, version).await {
-            Err(state::Error::Conflict) => Err(Change::Conflict),
-            Err(error) => Err(error.into()),
-            Ok(()) => {
-                known.person = Some(Versioned {
-                    value: person,
-                    version: version + 1,
-                });
-                Ok(known)
-            }
-        }
+        self.write_down(known, person).await
     }
 
     /// Deletes those who have been suspended for as long as the policy says, as many as the guard

@@ -300,8 +300,14 @@ impl Bridge {
             }
             person.updated_at = updated_at;
         }
+        self.write_down(known, person).await
+    }
+
+    /// Writes down what is to be remembered of a person, unless somebody else did meanwhile.
+    async fn write_down(&self, mut known: Known, person: Person) -> Result<Known, Change> {
         let version = known.person.as_ref().map_or(0, |person| person.version);
-        match self.store.put_person(id.as_str(), &person, version).await {
+        let id = known.member.id.as_str();
+        match self.store.put_person(id, &person, version).await {
             Err(state::Error::Conflict) => Err(Change::Conflict),
             Err(error) => Err(error.into()),
             Ok(()) => {
