@@ -389,7 +389,8 @@ async fn a_mistyped_token_is_told_from_an_unknown_one_on_the_command_line_only()
     let unknown = scim_bridge::credentials::BearerToken::generate()
         .unwrap()
         .expose();
-    let mistyped = format!("{}x", &world.token[..world.token.len() - 1]);
+    let (rest, last) = world.token.split_at(world.token.len() - 1);
+    let mistyped = format!("{rest}{}", if last == "x" { "y" } else { "x" });
     let bridge = world.bridge(&[]).await;
     let mut said = Vec::new();
     let mut answers = Vec::new();
