@@ -27,8 +27,9 @@
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
 //! | 4 | [`http`] | one router: authentication, SCIM routes, health, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
+//! | 5 | `function` | what the functions of both clouds have in common |
 //! | 5 | `cli` | the command line `scim-bridge` |
-//! | 5 | `bin/lambda` | `bootstrap`: the two functions on AWS |
+//! | 5 | `bin/lambda`, `bin/azure` | `bootstrap`: the two functions on AWS; `handler`: those on Azure |
 //! | beside | `sandbox` | the account server for development |
 //!
 //! The sandbox's server knows nothing above floor 1; the people who sign in to it borrow the sign-in
@@ -42,8 +43,10 @@ pub mod bridge;
 pub mod cli;
 pub mod config;
 pub mod credentials;
+#[cfg(any(feature = "aws", feature = "azure"))]
+pub mod function;
 pub mod http;
-#[cfg(any(feature = "aws", feature = "local"))]
+#[cfg(any(feature = "aws", feature = "azure"))]
 pub mod log;
 pub mod metrics;
 pub mod onepassword;

@@ -6,7 +6,10 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{
     Layer,
     filter::{FilterExt, Targets, filter_fn},
-    fmt,
+    fmt::{
+        self,
+        writer::{BoxMakeWriter, MakeWriterExt},
+    },
     layer::SubscriberExt,
     registry,
     util::SubscriberInitExt,
@@ -21,13 +24,29 @@ pub enum Form {
     Json,
 }
 
-/// Starts the log, on standard error. `filter` says which lines: a level, or targets with levels
+/// Where the lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// All of them to standard error.
+    StandardError,
+    /// Warnings and errors to standard error, the rest to standard output: for a platform that
+    /// tells them apart by that.
+    EitherByLevel,
+}
+
+/// Starts the log. `filter` says which lines: a level, or targets with levels
 /// such as `scim_bridge::http=debug,info`; what cannot be read counts as `info`.
-pub fn start(filter: Option<&str>, form: Form) {
+pub fn start(filter: Option<&str>, form: Form, to: To) {
     let filter = filter.and_then(|text| text.parse().ok());
     let filter: Targets = filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
     let filter = filter.and(filter_fn(shows_no_content));
-    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+    let writer = match to {
+        To::StandardError => BoxMakeWriter::new(io::stderr),
+        To::EitherByLevel => {
+            BoxMakeWriter::new(io::stderr.with_max_level(Level::WARN).or_else(io::stdout))
+        }
+    };
+    let lines = fmt::layer().with_writer(writer).with_target(false);
     let lines = match form {
         Form::Text => lines.with_ansi(false).with_filter(filter).boxed(),
         Form::Json => lines

@@ -6,11 +6,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use serde_json::{Map, Value};
+
 /// A number that only grows, until it is taken.
 #[derive(Debug)]
 pub struct Counter {
-    /// The name of the metric.
-    pub name: &'static str,
+    name: &'static str,
     count: AtomicU64,
 }
 
@@ -27,8 +28,7 @@ impl Counter {
         self.count.fetch_add(more as u64, Ordering::Relaxed);
     }
 
-    /// How many since it was last taken.
-    pub fn take(&self) -> u64 {
+    fn take(&self) -> u64 {
         self.count.swap(0, Ordering::Relaxed)
     }
 }
@@ -48,8 +48,7 @@ pub static HELD: Counter = Counter::new("Held");
 /// Confirmations that failed.
 pub static FAILED: Counter = Counter::new("Failed");
 
-/// All of them.
-pub static COUNTERS: [&Counter; 7] = [
+static COUNTERS: [&Counter; 7] = [
     &REQUESTS,
     &ERRORS,
     &GUARD_REFUSALS,
@@ -58,6 +57,18 @@ pub static COUNTERS: [&Counter; 7] = [
     &HELD,
     &FAILED,
 ];
+
+/// The name of a number that is not counted: when the last token ends.
+pub const DAYS_TO_TOKEN_EXPIRY: &str = "DaysToTokenExpiry";
+
+/// What was counted since the last time, by name.
+pub fn take() -> Map<String, Value> {
+    let counts = COUNTERS.map(|counter| (counter.name, counter.take()));
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    counts
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .collect()
+}
 
 /// How often the account service was called for one piece of work: a request, or a sweep.
 #[derive(Clone, Debug, Default)]

@@ -30,6 +30,8 @@ const SWEEP_HOLDS: Duration = Duration::seconds(30);
 const SWEEP_BESIDE: Duration = Duration::seconds(5);
 /// What it waits for first: the request that began it is to have the way to itself.
 const HEAD_START: Duration = Duration::milliseconds(250);
+/// How long a process that stops waits for the account.
+const SIGN_OUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A bridge that unlocks itself with the first secret it is given.
 pub struct Service {
@@ -133,9 +135,9 @@ impl Service {
         }
     }
 
-    /// The same in a process that stands still after each answer, where what a request began beside
-    /// it is cut off until the next one comes: that is worth it only where no schedule can sweep,
-    /// because there is no sweep key.
+    /// The same in a function, which may stand still or end after each answer, so that what a request
+    /// began beside it is cut off: that is worth it only where no schedule can sweep, because there
+    /// is no sweep key.
     #[must_use]
     pub fn with_a_schedule(self) -> Self {
         Self {
@@ -217,11 +219,12 @@ impl Service {
         self.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs out of the account, if anybody has signed in; for a process that stops.
+    /// Signs out of the account, if anybody has signed in; for a process that stops. The account
+    /// should not have to wait for an idle session to end; nor do we wait long for the account.
     pub async fn sign_out(&self) {
         let bridge = self.lock().take().map(|unlocked| unlocked.bridge);
         if let Some(bridge) = bridge {
-            bridge.sign_out().await;
+            let _ = tokio::time::timeout(SIGN_OUT, bridge.sign_out()).await;
         }
     }
 

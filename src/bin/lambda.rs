@@ -7,7 +7,7 @@
 use std::{
     process::ExitCode,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use axum::{body::Body, extract::Request, http::Uri};
@@ -17,11 +17,9 @@ use lambda_http::{
 };
 use lambda_runtime::service_fn;
 use scim_bridge::{
-    config::Config,
+    function::{self, environment},
     http::{self, Carrier, Gate, Invocation, Mount},
-    log,
-    metrics::{self, AccountCalls},
-    outbound,
+    log, metrics,
     service::Service,
 };
 use serde_json::{Map, Value, json};
@@ -37,17 +35,13 @@ const LAMBDA: Carrier = Carrier {
     carries,
 };
 
-/// How long before its end a sweep begins nothing more.
-const SWEEP_MARGIN: Duration = Duration::from_secs(5);
-/// How long before its end a sweep that hangs is given up, so that somebody hears of it.
-const LAST_WORD: Duration = Duration::from_secs(1);
-
 /// What schedules call themselves: ours, and rules of EventBridge.
 const SCHEDULES: [&str; 3] = ["scim-bridge.schedule", "aws.scheduler", "aws.events"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    log::start(environment("SCIM_BRIDGE_LOG").as_deref(), log::Form::Json);
+    let lines = environment("SCIM_BRIDGE_LOG");
+    log::start(lines.as_deref(), log::Form::Json, log::To::StandardError);
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,26 +51,17 @@ async fn main() -> ExitCode {
     }
 }
 
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
-}
-
 async fn run() -> Result<(), Error> {
     if environment("AWS_LAMBDA_RUNTIME_API").is_none() {
         return Err("this program is started by AWS Lambda; use scim-bridge elsewhere".into());
     }
-    let config = Config::read(environment)?;
-    let roots = config.root_certificates.map(std::fs::read_to_string);
-    let client = outbound::client(roots.transpose()?.as_deref())?;
-    let store = config.state.open(client.clone(), environment)?;
-    let service = Service::new(config.secrets, store, client, config.bridge);
-    let service = Arc::new(service.with_a_schedule());
+    let (service, door) = function::set_up()?;
     match environment("_HANDLER").as_deref() {
         Some("scim") => {
             let gate: Arc<dyn Gate> = service;
             let door = http::Options {
                 carrier: Some(LAMBDA),
-                ..config.door
+                ..door
             };
             let door = http::service(gate, door);
             let handler = move |request| answer(door.clone(), request);
@@ -102,9 +87,7 @@ async fn answer(
     let response = door.oneshot(admissible(request)?).await?;
     let (parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
-    metrics::REQUESTS.add(1);
-    metrics::ERRORS.add(usize::from(parts.status.is_server_error()));
-    emit(&Map::new());
+    emit(metrics::take());
     let body = lambda_http::Body::from(body.to_vec());
     Ok(Response::from_parts(parts, body))
 }
@@ -188,60 +171,8 @@ async fn sweep(service: Arc<Service>, event: LambdaEvent<Value>) -> Result<Value
     let id = &event.context.request_id;
     let span = tracing::info_span!("sweep", id, trace = trace(&event.context));
     let ends = ends_at(&event.context);
-    sweep_until(ends, &service).instrument(span).await
-}
-
-/// What came of single people is in the answer and in the log. The invocation fails only if the next
-/// try may go better; what an administrator has to mend is said once a minute as it is.
-async fn sweep_until(ends: Instant, service: &Service) -> Result<Value, Error> {
-    let (begun, now) = (Instant::now(), OffsetDateTime::now_utc());
-    let left = ends.saturating_duration_since(begun);
-    let calls = AccountCalls::default();
-    let swept = calls.count(service.sweep_within(left.saturating_sub(SWEEP_MARGIN), now));
-    let swept = tokio::time::timeout(left.saturating_sub(LAST_WORD), swept).await;
-
-    let mut values = Map::new();
-    if let Some(end) = service.last_token_ends() {
-        let days = (end - now).as_seconds_f64() / 86_400.0;
-        values.insert("DaysToTokenExpiry".to_owned(), json!(days.max(0.0)));
-    }
-    if let Ok(Ok(sweep)) = &swept {
-        metrics::SWEEPS.add(1);
-        metrics::CONFIRMED.add(sweep.confirmed);
-        metrics::HELD.add(sweep.held);
-        metrics::FAILED.add(sweep.failed);
-    }
-    emit(&values);
-
-    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let account_calls = calls.so_far();
-    let problem = match swept {
-        Ok(Ok(sweep)) => {
-            tracing::info!(?sweep, ms, account_calls, "swept");
-            return Ok(json!({
-                "confirmed": sweep.confirmed,
-                "waiting": sweep.waiting,
-                "held": sweep.held,
-                "failed": sweep.failed,
-                "deleted": sweep.deleted,
-                "left": sweep.left,
-            }));
-        }
-        Ok(Err(problem)) => problem,
-        Err(_) => {
-            tracing::warn!(
-                ms,
-                account_calls,
-                "the sweep was given up: its time was over"
-            );
-            return Err("the sweep's time was over: the next one goes on".into());
-        }
-    };
-    tracing::warn!(error = %problem, ms, account_calls, "no sweep");
-    match problem.is_passing() {
-        true => Err(problem.into()),
-        false => Ok(json!({ "problem": problem.to_string() })),
-    }
+    let swept = function::sweep(&service, ends, emit).instrument(span).await;
+    Ok(swept?)
 }
 
 /// When Lambda ends this invocation.
@@ -260,19 +191,10 @@ fn trace(context: &Context) -> Option<String> {
     Some(root?.to_owned())
 }
 
-/// Writes what was counted since the last time as one line in CloudWatch's embedded metric format,
-/// which CloudWatch reads out of the log.
+/// Writes what was counted as one line in CloudWatch's embedded metric format, which CloudWatch
+/// reads out of the log.
 #[allow(clippy::print_stdout)]
-fn emit(values: &Map<String, Value>) {
-    let mut line = values.clone();
-    for counter in metrics::COUNTERS {
-        match counter.take() {
-            0 => {}
-            count => {
-                line.insert(counter.name.to_owned(), count.into());
-            }
-        }
-    }
+fn emit(mut line: Map<String, Value>) {
     if line.is_empty() {
         return;
     }
@@ -302,7 +224,7 @@ fn emit(values: &Map<String, Value>) {
 
 fn unit(name: &str) -> &'static str {
     match name {
-        "DaysToTokenExpiry" => "None",
+        metrics::DAYS_TO_TOKEN_EXPIRY => "None",
         _ => "Count",
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     bridge::{Error as BridgeError, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
+    function::environment,
     log, outbound, state,
 };
 
@@ -114,11 +115,6 @@ impl Flags {
                 .or_else(|| defaults.get(name).cloned())
         })
     }
-}
-
-/// An environment variable; an empty one counts as none.
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// What ends the program early: one sentence for the person at the terminal, and a status for
@@ -319,7 +315,11 @@ fn start_log() {
         Some("json") => log::Form::Json,
         _ => log::Form::Text,
     };
-    log::start(environment("SCIM_BRIDGE_LOG").as_deref(), form);
+    log::start(
+        environment("SCIM_BRIDGE_LOG").as_deref(),
+        form,
+        log::To::StandardError,
+    );
 }
 
 /// The HTTP client of a command.

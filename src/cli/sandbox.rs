@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use super::{
     Failure, demo, environment,
     files::{self, Layout},
-    serve,
 };
 use crate::{
     credentials::ScimSession,
+    http,
     onepassword::secret_text::SecretText,
     outbound,
     sandbox::person::{self, Kit, Report},
@@ -93,7 +93,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             ))?;
             tokio::select! {
                 served = account.serve() => served?,
-                () = serve::told_to_stop() => {}
+                () = http::told_to_stop() => {}
             }
         }
         Command::SignUp(Person { email, dir }) => {

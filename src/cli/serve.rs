@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use axum::{ServiceExt, extract::Request};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
@@ -48,12 +47,9 @@ pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure>
     let timer = tokio::spawn(sweep_forever(Arc::clone(&service), config.sweep_interval));
     let gate: Arc<dyn http::Gate> = Arc::<Service>::clone(&service);
     let door = http::service(gate, config.door);
-    let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(door))
-        .with_graceful_shutdown(told_to_stop())
-        .await;
+    let served = http::serve(listener, door).await;
     timer.abort();
-    // The account should not have to wait for an idle session to end; nor should we for the account.
-    let _ = tokio::time::timeout(Duration::from_secs(2), service.sign_out()).await;
+    service.sign_out().await;
     Ok(served?)
 }
 
@@ -83,25 +79,4 @@ async fn sweep_forever(service: Arc<Service>, interval: Duration) {
             }
         }
     }
-}
-
-/// Resolves on Ctrl-C and, where there is one, on SIGTERM.
-pub async fn told_to_stop() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                () = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    interrupt.await;
 }

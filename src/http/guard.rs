@@ -17,7 +17,11 @@ use futures_util::FutureExt;
 use tracing::{Instrument, field::Empty};
 
 use super::Carrier;
-use crate::{bridge, metrics::AccountCalls, scim};
+use crate::{
+    bridge,
+    metrics::{self, AccountCalls},
+    scim,
+};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -83,6 +87,8 @@ pub async fn guard(State(limits): State<Limits>, mut request: Request, next: Nex
             .into_response(),
         };
         let status = response.status().as_u16();
+        metrics::REQUESTS.add(1);
+        metrics::ERRORS.add(usize::from(response.status().is_server_error()));
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let account_calls = calls.so_far();
         tracing::info!(%method, path, status, ms, account_calls, "answered");

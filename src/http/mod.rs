@@ -38,10 +38,12 @@ pub mod health;
 mod id;
 mod lists;
 mod media;
+mod serve;
 mod users;
 
 pub use base::Mount;
 pub use guard::Invocation;
+pub use serve::{serve, told_to_stop};
 
 /// Who lets requests in, and to which bridge.
 #[async_trait]
