@@ -197,6 +197,11 @@ impl Error {
         Self::plain(412, detail)
     }
 
+    /// 411: a body has to say how long it is (RFC 9110, section 15.5.12).
+    pub fn length_required(detail: impl Into<String>) -> Self {
+        Self::plain(411, detail)
+    }
+
     /// 413: the body is larger than the limit named in `detail`.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::plain(413, detail)

@@ -1,0 +1,219 @@
+//! `handler`: the bridge as an Azure Functions app.
+//!
+//! The Functions host starts this program as its custom handler and hands it everything: requests as
+//! they came in over HTTP, and the timer's ticks as JSON. Nothing is opened before the first of them
+//! needs it; what is opened is shared by all that follow.
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    body::{HttpBody, to_bytes},
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode, header::HOST},
+    response::{IntoResponse, Response},
+};
+use scim_bridge::{
+    function::{self, environment},
+    http::{self, Gate, Invocation},
+    log, metrics, scim,
+    service::Service,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tower::{ServiceExt, service_fn};
+use tracing::Instrument;
+
+/// The function that the timer starts: `azure-functions/confirm`.
+const TIMER: &str = "confirm";
+
+/// Where the host writes its id for what it hands on: with what it sends itself, and with requests
+/// that it passes through as they are.
+const SENT: &str = "x-azure-functions-invocationid";
+const PASSED: &str = "x-ms-invocation-id";
+
+/// How long the platform in front of the host waits for an answer.
+const HTTP_LIMIT: Duration = Duration::from_secs(230);
+/// How long the work of one tick may take: the next one comes a minute later.
+const TICK_LIMIT: Duration = Duration::from_secs(55);
+/// More than the JSON of a tick has.
+const LARGEST_TICK: usize = 64 * 1024;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let lines = environment("SCIM_BRIDGE_LOG");
+    log::start(lines.as_deref(), log::Form::Json, log::To::EitherByLevel);
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the handler cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let port = environment("FUNCTIONS_CUSTOMHANDLER_PORT")
+        .ok_or("this program is started by the Azure Functions host; use scim-bridge elsewhere")?;
+    let port: u16 = (port.parse()).map_err(|_| "FUNCTIONS_CUSTOMHANDLER_PORT is no port")?;
+    let (service, door) = function::set_up()?;
+    let gate: Arc<dyn Gate> = Arc::<Service>::clone(&service);
+    let handler = Handler {
+        address: (Ipv4Addr::LOCALHOST, port).into(),
+        service: Arc::clone(&service),
+        door: http::service(gate, door),
+    };
+    let listener = TcpListener::bind(handler.address).await;
+    let listener = listener.map_err(|error| format!("port {port}: {error}"))?;
+    let all = service_fn(move |request| handler.clone().answer(request));
+    http::serve(listener, http::Service::new(all)).await?;
+    service.sign_out().await;
+    Ok(())
+}
+
+/// What the host talks to.
+#[derive(Clone)]
+struct Handler {
+    address: SocketAddr,
+    service: Arc<Service>,
+    door: http::Service,
+}
+
+impl Handler {
+    async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
+        let headers = request.headers();
+        let from_the_host = headers
+            .get(HOST)
+            .is_some_and(|host| host.as_bytes() == self.address.to_string().as_bytes());
+        let invocation = invocation(headers);
+        // The host asks whether somebody is there; nobody else says nothing of an invocation.
+        if from_the_host && invocation.is_none() && request.uri().path() == "/" {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        if from_the_host && is_a_tick(&request) {
+            return Ok(self.tick(request).await);
+        }
+        let response = if lacks_a_body(&request) {
+            scim::Error::length_required(
+                "the request arrived without a body: send it with Content-Length, for a body in \
+                 chunks does not get through every Functions host",
+            )
+            .into_response()
+        } else {
+            if let Some(invocation) = invocation {
+                request.extensions_mut().insert(invocation);
+            }
+            self.door.oneshot(request).await?
+        };
+        emit(metrics::take());
+        Ok(response)
+    }
+
+    /// Sweeps because the timer says so. The host takes only an answer of this form as one: with
+    /// another status the invocation has failed, without a body it never ends.
+    async fn tick(self, request: Request) -> Response {
+        let begun = Instant::now();
+        let id = invocation(request.headers()).map(|invocation| invocation.id);
+        let body = to_bytes(request.into_body(), LARGEST_TICK).await;
+        let tick = body
+            .ok()
+            .and_then(|body| serde_json::from_slice(&body).ok());
+        let told = tick.is_some_and(|tick: Tick| tick.metadata.sys.method_name == TIMER);
+        let (status, outcome) = match told {
+            true => {
+                let span = tracing::info_span!("sweep", id);
+                let swept = function::sweep(&self.service, begun + TICK_LIMIT, emit);
+                match swept.instrument(span).await {
+                    Ok(summary) => (StatusCode::OK, summary),
+                    Err(problem) => (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        json!({ "problem": problem }),
+                    ),
+                }
+            }
+            false => (
+                StatusCode::BAD_REQUEST,
+                json!({ "problem": "this is not a tick of the timer" }),
+            ),
+        };
+        let answer = json!({
+            "Outputs": {},
+            "Logs": [outcome.to_string()],
+            "ReturnValue": outcome,
+        });
+        (status, Json(answer)).into_response()
+    }
+}
+
+/// What the host says of the timer's function when it is due.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tick {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    sys: System,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct System {
+    method_name: String,
+}
+
+/// Whether a request that names this process as its host is the host's own. One from outside names
+/// another host; and should a platform not pass that on, what it has in front adds the caller's
+/// address, and the host the mark of what it passes through.
+fn is_a_tick(request: &Request) -> bool {
+    let headers = request.headers();
+    request.method() == Method::POST
+        && request.uri().path().strip_prefix('/') == Some(TIMER)
+        && headers.contains_key(SENT)
+        && !headers.contains_key(PASSED)
+        && !headers.contains_key("x-forwarded-for")
+}
+
+/// Whether a request that has to have a body has none. A host that makes a request anew (forwarding
+/// mode) leaves out bodies of unknown length.
+fn lacks_a_body(request: &Request) -> bool {
+    let with_body = [Method::POST, Method::PUT, Method::PATCH];
+    with_body.contains(request.method()) && request.body().is_end_stream()
+}
+
+/// What the host says of a request, if it says something that can be its own. The last word is the
+/// host's: a caller may have sent such a header, too.
+fn invocation(headers: &HeaderMap) -> Option<Invocation> {
+    let last = |name: &str| headers.get_all(name).iter().next_back()?.to_str().ok();
+    let id = last(PASSED).or_else(|| last(SENT)?.rsplit(',').next());
+    let id = id.map(str::trim).filter(|id| is_plain(id))?;
+    let trace = last("traceparent").filter(|trace| is_plain(trace));
+    Some(Invocation {
+        id: id.to_owned(),
+        trace: trace.map(str::to_owned),
+        ends: Instant::now() + HTTP_LIMIT,
+    })
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && (text.bytes()).all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// Writes what was counted as a line that Application Insights keeps: alerts look for these.
+#[allow(clippy::print_stdout)]
+fn emit(counted: Map<String, Value>) {
+    if !counted.is_empty() {
+        println!("{}", json!({ "metrics": counted }));
+    }
+}
