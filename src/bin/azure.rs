@@ -31,13 +31,27 @@ use tokio::net::TcpListener;
 use tower::{ServiceExt, service_fn};
 use tracing::Instrument;
 
-/// The function that the timer starts: `azure-functions/confirm`.
-const TIMER: &str = "confirm";
+/// The functions, as their folders in `azure-functions/` are called.
+const TIMER: &str = "/confirm";
+const HTTP: &str = "/scim";
 
-/// Where the host writes its id for what it hands on: with what it sends itself, and with requests
-/// that it passes through as they are.
-const SENT: &str = "x-azure-functions-invocationid";
-const PASSED: &str = "x-ms-invocation-id";
+/// Where the host writes its id for what it hands on.
+const INVOCATION_ID: &str = "x-azure-functions-invocationid";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// What the platform in front of the host adds to all that comes from outside, and the host to what
+/// it passes through. What the host sends of its own accord has none of them.
+const MARKS_OF_OTHERS: [&str; 9] = [
+    "disguised-host",
+    "forwarded",
+    "x-arr-log-id",
+    "x-forwarded-for",
+    FORWARDED_HOST,
+    "x-forwarded-proto",
+    "x-ms-invocation-id",
+    "x-original-host",
+    "x-original-url",
+];
 
 /// How long the platform in front of the host waits for an answer.
 const HTTP_LIMIT: Duration = Duration::from_secs(230);
@@ -91,28 +105,37 @@ struct Handler {
 impl Handler {
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
         let headers = request.headers();
-        let from_the_host = headers
-            .get(HOST)
-            .is_some_and(|host| host.as_bytes() == self.address.to_string().as_bytes());
+        let address = self.address.to_string();
+        let here = (headers.get(HOST)).is_some_and(|host| host.as_bytes() == address.as_bytes());
+        let others = MARKS_OF_OTHERS
+            .iter()
+            .any(|name| headers.contains_key(*name));
         let invocation = invocation(headers);
-        // The host asks whether somebody is there; nobody else says nothing of an invocation.
-        if from_the_host && invocation.is_none() && request.uri().path() == "/" {
-            return Ok(StatusCode::NO_CONTENT.into_response());
+        if here && !others {
+            match (request.method(), request.uri().path(), &invocation) {
+                (&Method::POST, TIMER, Some(_)) => return Ok(self.tick(request).await),
+                (&Method::POST, HTTP, Some(_)) => return Ok(wrapped()),
+                // The host asks whether somebody is there.
+                (_, "/", None) => return Ok(StatusCode::NO_CONTENT.into_response()),
+                _ => {}
+            }
         }
-        if from_the_host && is_a_tick(&request) {
-            return Ok(self.tick(request).await);
+        // A host that passes requests through says so what the caller called it.
+        if here && let Some(host) = request.headers().get(FORWARDED_HOST).cloned() {
+            request.headers_mut().insert(HOST, host);
         }
-        let response = if lacks_a_body(&request) {
-            scim::Error::length_required(
+        let response = match lacks_a_body(&request) {
+            true => scim::Error::length_required(
                 "the request arrived without a body: send it with Content-Length, for a body in \
                  chunks does not get through every Functions host",
             )
-            .into_response()
-        } else {
-            if let Some(invocation) = invocation {
-                request.extensions_mut().insert(invocation);
+            .into_response(),
+            false => {
+                if let Some(invocation) = invocation {
+                    request.extensions_mut().insert(invocation);
+                }
+                self.door.oneshot(request).await?
             }
-            self.door.oneshot(request).await?
         };
         emit(metrics::take());
         Ok(response)
@@ -127,7 +150,8 @@ impl Handler {
         let tick = body
             .ok()
             .and_then(|body| serde_json::from_slice(&body).ok());
-        let told = tick.is_some_and(|tick: Tick| tick.metadata.sys.method_name == TIMER);
+        let name = tick.map(|tick: Tick| format!("/{}", tick.metadata.sys.method_name));
+        let told = name.as_deref() == Some(TIMER);
         let (status, outcome) = match told {
             true => {
                 let span = tracing::info_span!("sweep", id);
@@ -172,16 +196,12 @@ struct System {
     method_name: String,
 }
 
-/// Whether a request that names this process as its host is the host's own. One from outside names
-/// another host; and should a platform not pass that on, what it has in front adds the caller's
-/// address, and the host the mark of what it passes through.
-fn is_a_tick(request: &Request) -> bool {
-    let headers = request.headers();
-    request.method() == Method::POST
-        && request.uri().path().strip_prefix('/') == Some(TIMER)
-        && headers.contains_key(SENT)
-        && !headers.contains_key(PASSED)
-        && !headers.contains_key("x-forwarded-for")
+/// What a host gets that knows neither way to hand a request on as it is, and wraps it up in JSON.
+fn wrapped() -> Response {
+    let problem = "this Functions host does not pass HTTP requests through: set \
+                   enableForwardingHttpRequest in host.json, or update the host";
+    tracing::error!("{problem}");
+    (StatusCode::NOT_IMPLEMENTED, problem).into_response()
 }
 
 /// Whether a request that has to have a body has none. A host that makes a request anew (forwarding
@@ -194,17 +214,20 @@ fn lacks_a_body(request: &Request) -> bool {
 /// What the host says of a request, if it says something that can be its own. The last word is the
 /// host's: a caller may have sent such a header, too.
 fn invocation(headers: &HeaderMap) -> Option<Invocation> {
-    let last = |name: &str| headers.get_all(name).iter().next_back()?.to_str().ok();
-    let id = last(PASSED).or_else(|| last(SENT)?.rsplit(',').next());
-    let id = id.map(str::trim).filter(|id| is_plain(id))?;
-    let trace = last("traceparent").filter(|trace| is_plain(trace));
+    let last = |name: &str| {
+        let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+        value.rsplit(',').next().map(str::trim)
+    };
+    let plain = |name: &str| last(name).filter(|text| is_plain(text)).map(str::to_owned);
     Some(Invocation {
-        id: id.to_owned(),
-        trace: trace.map(str::to_owned),
+        id: plain(INVOCATION_ID)?,
+        trace: plain("traceparent"),
         ends: Instant::now() + HTTP_LIMIT,
     })
 }
 
+/// Whether this has the form of a GUID or of a trace, and is nothing that a caller made up for the
+/// reader of a log.
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && (text.bytes()).all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
