@@ -27,12 +27,12 @@ impl Bridge {
 
     /// Notes that `action` was done to `target`, or would have been if the bridge did more than
     /// observe. `detail` is for people: a name, a number.
-    pub(super) async fn done(&self, action: &str, target: &str, detail: impl Into<Option<String>>) {
+    pub(super) async fn done(&self, action: &str, target: &str, detail: String) {
         let outcome = match self.settings.mode {
             Mode::Act => AuditOutcome::Done,
             Mode::Observe => AuditOutcome::Observed,
         };
-        self.note(action, target, outcome, detail.into()).await;
+        self.note(action, target, outcome, Some(detail)).await;
     }
 
     /// Notes that a rule forbids `action`, and which.

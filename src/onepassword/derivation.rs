@@ -3,9 +3,11 @@
 //! Used twice with independent salts: for the SRP x and for the account unlock key. How many
 //! iterations to accept from a server is the caller's decision, not made here.
 
+use std::num::NonZeroU32;
+
+use aws_lc_rs::pbkdf2::{self, Algorithm, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512};
 use hkdf::Hkdf;
-use hmac::Hmac;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -52,30 +54,42 @@ pub fn derive(
         "PBES2g-HS256" | "PBES2g-HS512" => {
             let password = Zeroizing::new(password.trim().nfkd().collect::<String>());
             let salt = hkdf(parameters.salt, email.as_bytes(), parameters.method)?;
-            let rounds = parameters.iterations;
-            if parameters.algorithm == "PBES2g-HS512" {
-                pbkdf2::pbkdf2::<Hmac<Sha512>>(password.as_bytes(), &*salt, rounds, key.as_mut())
-            } else {
-                pbkdf2::pbkdf2::<Hmac<Sha256>>(password.as_bytes(), &*salt, rounds, key.as_mut())
-            }
-            .map_err(|_| Error::Malformed("derived key length"))?;
+            let hash = match parameters.algorithm {
+                "PBES2g-HS512" => PBKDF2_HMAC_SHA512,
+                _ => PBKDF2_HMAC_SHA256,
+            };
+            stretch(hash, parameters, &*salt, password.as_bytes(), &mut key)?;
         }
         // Before the "g": the salt as it is, the raw password hashed behind the address.
         "PBES2-HS256" => {
             let hash = Zeroizing::new(base64url::encode(&Sha256::digest(password.as_bytes())));
             let input = Zeroizing::new(format!("{email}:{}", *hash));
-            pbkdf2::pbkdf2::<Hmac<Sha256>>(
-                input.as_bytes(),
+            stretch(
+                PBKDF2_HMAC_SHA256,
+                parameters,
                 parameters.salt,
-                parameters.iterations,
-                key.as_mut(),
-            )
-            .map_err(|_| Error::Malformed("derived key length"))?;
+                input.as_bytes(),
+                &mut key,
+            )?;
         }
         other => return Err(Error::Algorithm(other.to_owned())),
     }
     xor(&mut key, &*secret_key.hash()?);
     Ok(key)
+}
+
+/// PBKDF2 (RFC 8018, section 5.2) to 32 bytes.
+fn stretch(
+    hash: Algorithm,
+    parameters: &Parameters<'_>,
+    salt: &[u8],
+    password: &[u8],
+    key: &mut [u8; 32],
+) -> Result<()> {
+    let rounds = NonZeroU32::new(parameters.iterations);
+    let rounds = rounds.ok_or(Error::Malformed("number of iterations"))?;
+    pbkdf2::derive(hash, rounds, salt, password, key);
+    Ok(())
 }
 
 /// HKDF-SHA256 to 32 bytes.

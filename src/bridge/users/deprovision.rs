@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Bridge, Change, Deprovisioning, Known, mapping::record};
 use crate::{
-    account::{self, Attempt, GroupId, MemberId, MemberKind},
+    account::{self, Attempt, Group, GroupId, MemberId, MemberKind},
     bridge::{
         confirmation::SweepError,
         guard::{Remover, Verdict, WINDOW},
@@ -83,11 +83,7 @@ impl Bridge {
     /// Takes a person out of the managed groups, and remembers of which.
     async fn leave_groups(&self, known: Known) -> Result<Known, Change> {
         let groups = self.groups_shown(&known.member.id).await?;
-        let groups: Vec<GroupId> = groups
-            .into_iter()
-            .filter(|group| !group.has_account_wide_power())
-            .map(|group| group.id)
-            .collect();
+        let groups = without_power(groups);
         let Some(mut removal) = known.removal().cloned().filter(|_| !groups.is_empty()) else {
             return Ok(known);
         };
@@ -161,12 +157,7 @@ impl Bridge {
             return Ok(ids);
         }
         let groups = self.account.groups_by_id(&ids).await?;
-        let groups = self.only_managed(groups).await?;
-        Ok(groups
-            .into_iter()
-            .filter(|group| !group.has_account_wide_power())
-            .map(|group| group.id)
-            .collect())
+        Ok(without_power(self.only_managed(groups).await?))
     }
 
     /// Writes down that the provider wants this person out.
@@ -290,6 +281,13 @@ impl Bridge {
             written => written,
         }
     }
+}
+
+/// The groups that a provider's word may change.
+fn without_power(groups: Vec<Group>) -> Vec<GroupId> {
+    let harmless = |group: &Group| !group.has_account_wide_power();
+    let groups = groups.into_iter().filter(harmless);
+    groups.map(|group| group.id).collect()
 }
 
 /// What came of a person whose time is over.
