@@ -1,7 +1,7 @@
 # Few words for what everybody does. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-terraform package-aws deploy-aws test-tools prerequisites
+.PHONY: help run test check check-terraform package-aws deploy-aws package-azure test-tools prerequisites
 
 DIR ?= .local
 ARCH ?= x86_64
@@ -61,7 +61,7 @@ target/checkov/installed:
 
 package-aws: prerequisites ## build and pack the Lambda functions (ARCH=x86_64 or arm64)
 	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
-	@python3 infra/package_aws.py "$(ARCH)"
+	@python3 infra/package.py aws "$(ARCH)"
 
 # What Terraform is asked beside the package: -var alarm_email=you@example.com, -auto-approve, ...
 TF_ARGS ?=
@@ -74,6 +74,13 @@ deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, 
 	  cargo run --locked --quiet --bin scim-bridge -- "$$@"
 	@echo "Give this to the provider, with the token:"
 	@terraform -chdir=terraform output -raw tenant_url && echo
+
+# What the package for Azure can do beside Azure: aws, so that state or secrets may stay there.
+WITH ?=
+
+package-azure: prerequisites ## build and pack the functions app (WITH=aws: may keep state or secrets on AWS)
+	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
+	@python3 infra/package.py azure $(WITH)
 
 test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
 
