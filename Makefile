@@ -1,7 +1,8 @@
 # Few words for what everybody does. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-terraform package-aws deploy-aws package-azure test-tools prerequisites
+.PHONY: help run test check check-terraform check-bicep package-aws deploy-aws package-azure deploy-azure test-tools \
+  prerequisites
 
 DIR ?= .local
 ARCH ?= x86_64
@@ -47,7 +48,34 @@ check-terraform: target/checkov/installed ## formatting, validity, tests and che
 	  target/checkov/venv/bin/checkov -d terraform --framework terraform --quiet --compact --skip-download; \
 	fi
 
-# It is large (300 MB), so only this check installs it.
+# Bicep's compiler is in no package registry, so types are not checked here; `az` compiles at the deployment.
+# checkov does not know sealed types and so cannot read main.bicep, where no resource is that it looks at.
+check-bicep: target/bicep/installed target/checkov/installed ## syntax of infra/azure/, its table in docs/azure.md, checkov
+	@for name in $$(sed -nE 's/^(param|output) ([A-Za-z]+).*/\2/p' infra/azure/main.bicep); do \
+	  grep -q "\`$$name\`" docs/azure.md || { echo "docs/azure.md lacks $$name"; exit 1; }; \
+	done
+	@for name in $$(sed -nE 's/^param ([A-Za-z]+) =.*/\1/p' infra/azure/main.bicepparam); do \
+	  grep -q "^param $$name " infra/azure/main.bicep || { echo "infra/azure/main.bicep has no $$name"; exit 1; }; \
+	done
+	@if [ -f target/bicep/installed ]; then \
+	  target/bicep/venv/bin/python infra/azure/syntax.py infra/azure/*.bicep; \
+	fi
+	@if [ -f target/checkov/installed ]; then \
+	  target/checkov/venv/bin/checkov -d infra/azure --framework bicep --quiet --compact --skip-download; \
+	fi
+
+target/bicep/installed:
+	@rm -rf target/bicep && mkdir -p target/bicep
+	@if { python3 -m venv target/bicep/venv && \
+	  target/bicep/venv/bin/pip install --quiet tree-sitter==0.26.1 tree-sitter-bicep==1.1.0; } >target/bicep/log 2>&1; \
+	then touch $@; \
+	else \
+	  echo "SKIPPED: the syntax of infra/azure/. It needs python3 with venv and pip, and a package registry; this is"; \
+	  echo "what went wrong (all of it is in target/bicep/log):"; \
+	  tail -n 3 target/bicep/log; \
+	fi
+
+# It is large (300 MB), so only these checks install it.
 target/checkov/installed:
 	@rm -rf target/checkov && mkdir -p target/checkov
 	@if { python3 -m venv target/checkov/venv && \
@@ -81,6 +109,33 @@ WITH ?=
 package-azure: prerequisites ## build and pack the functions app (WITH=aws: may keep state or secrets on AWS)
 	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
 	@python3 infra/package.py azure $(WITH)
+
+RESOURCE_GROUP ?=
+PARAMETERS ?= infra/azure/main.bicepparam
+# What the deployment is asked beside its parameter file: --parameters alarmEmail=you@example.com, --confirm-with-what-if, ...
+AZ_ARGS ?=
+
+deploy-azure: package-azure ## pack, deploy infra/azure, put program and credentials in (RESOURCE_GROUP, PARAMETERS, AZ_ARGS)
+	@command -v az >/dev/null || { echo "install the Azure command line: https://aka.ms/azure-cli"; exit 1; }
+	@test -n "$(RESOURCE_GROUP)" || { echo "say where to: RESOURCE_GROUP=…, made with az group create"; exit 1; }
+	@set -eu; \
+	location=$$(az group show --name "$(RESOURCE_GROUP)" --query location --output tsv); \
+	RUNTIME_VERSION=$$(az functionapp list-flexconsumption-runtimes --location "$$location" --runtime custom \
+	  --query "[0].sku.functionAppConfigProperties.runtime.version" --output tsv); \
+	test -n "$$RUNTIME_VERSION" || { echo "$$location lists no runtime for custom handlers: take another region"; exit 1; }; \
+	OPERATOR_ID=$${OPERATOR_ID-$$(az ad signed-in-user show --query id --output tsv)}; \
+	export RUNTIME_VERSION OPERATOR_ID; \
+	echo "deploying, with runtime custom $$RUNTIME_VERSION"; \
+	az deployment group create --resource-group "$(RESOURCE_GROUP)" --name scim-bridge --parameters "$(PARAMETERS)" \
+	  --output none $(AZ_ARGS); \
+	said() { az deployment group show --resource-group "$(RESOURCE_GROUP)" --name scim-bridge \
+	  --query "properties.outputs.$$1.value" --output tsv; }; \
+	az functionapp deployment source config-zip --resource-group "$(RESOURCE_GROUP)" --name "$$(said functionAppName)" \
+	  --src target/package/azure-x86_64.zip --output none; \
+	set -- $$(said nextCommand); shift; \
+	cargo run --locked --quiet --bin scim-bridge -- "$$@"; \
+	echo "Give this to the provider, with the token:"; \
+	said tenantUrl
 
 test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
 
