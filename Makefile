@@ -98,10 +98,10 @@ deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, 
 	terraform -chdir=terraform init -input=false
 	terraform -chdir=terraform apply -var architecture=$(ARCH) \
 	  -var package="$(CURDIR)/target/package/bootstrap-$(ARCH).zip" $(TF_ARGS)
-	set -- $$(terraform -chdir=terraform output -raw next_command) && shift && \
-	  cargo run --locked --quiet --bin scim-bridge -- "$$@"
 	@echo "Give this to the provider, with the token:"
 	@terraform -chdir=terraform output -raw tenant_url && echo
+	set -- $$(terraform -chdir=terraform output -raw next_command) && shift && \
+	  cargo run --locked --quiet --bin scim-bridge -- "$$@"
 
 # What the package for Azure can do beside Azure: aws, so that state or secrets may stay there.
 WITH ?=
@@ -132,10 +132,10 @@ deploy-azure: package-azure ## pack, deploy infra/azure, put program and credent
 	  --query "properties.outputs.$$1.value" --output tsv; }; \
 	az functionapp deployment source config-zip --resource-group "$(RESOURCE_GROUP)" --name "$$(said functionAppName)" \
 	  --src target/package/azure-x86_64.zip --output none; \
-	set -- $$(said nextCommand); shift; \
-	cargo run --locked --quiet --bin scim-bridge -- "$$@"; \
 	echo "Give this to the provider, with the token:"; \
-	said tenantUrl
+	said tenantUrl; \
+	set -- $$(said nextCommand); shift; \
+	cargo run --locked --quiet --bin scim-bridge -- "$$@"
 
 test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
 
