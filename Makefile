@@ -137,11 +137,11 @@ deploy-azure: package-azure ## pack, deploy infra/azure, put program and credent
 	set -- $$(said nextCommand); shift; \
 	cargo run --locked --quiet --bin scim-bridge -- "$$@"
 
-test-tools: target/tools/installed ## install what tests need beside Rust, into target/tools
+test-tools: target/tools/installed target/tools/node/installed ## install what tests need beside Rust, into target/tools
 
-# A machine without Python or a package registry still runs all other tests.
+# A machine without Python, Node.js or a package registry still runs all other tests.
 target/tools/installed: tests/support/requirements.txt
-	@rm -rf target/tools && mkdir -p target/tools
+	@rm -rf target/tools/venv $@ && mkdir -p target/tools
 	@if { python3 -m venv target/tools/venv && \
 	  target/tools/venv/bin/pip install --quiet -r $<; } >target/tools/log 2>&1; \
 	then cp $< $@; \
@@ -149,6 +149,17 @@ target/tools/installed: tests/support/requirements.txt
 	  echo "SKIPPED: the tests against AWS's stand-in and by scim2-tester. They need python3 (3.11 or"; \
 	  echo "newer) with venv and pip, and a package registry; this is what went wrong (all of it is in target/tools/log):"; \
 	  tail -n 3 target/tools/log; \
+	fi
+
+target/tools/node/installed: tests/support/package.json
+	@rm -rf target/tools/node && mkdir -p target/tools/node && cp $< target/tools/node/package.json
+	@if npm install --prefix target/tools/node --no-package-lock --no-audit --no-fund --ignore-scripts \
+	  --omit=dev >target/tools/node/log 2>&1; \
+	then cp $< $@; \
+	else \
+	  echo "SKIPPED: the tests against Azure's Table Storage. They need node (20 or newer) with npm, and a"; \
+	  echo "package registry; this is what went wrong (all of it is in target/tools/node/log):"; \
+	  tail -n 3 target/tools/node/log; \
 	fi
 
 prerequisites:

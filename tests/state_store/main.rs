@@ -11,6 +11,8 @@ mod dynamodb;
 mod halfway;
 mod likeness;
 
+#[path = "../support/azurite.rs"]
+mod azurite;
 #[path = "../support/moto.rs"]
 mod moto;
 #[path = "../support/tools.rs"]

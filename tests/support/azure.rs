@@ -1,5 +1,6 @@
 //! Azure's stand-in: Key Vault (2025-07-01), the managed identity of App Service (2019-08-01) and
-//! Microsoft Entra ID's token endpoint, as strict as the real ones, on one loopback port.
+//! Microsoft Entra ID's token endpoint, as strict as the real ones, on one loopback port. It also
+//! gives tokens for Table Storage, which has a stand-in of its own.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use data_encoding::BASE64URL_NOPAD;
 use reqwest::Url;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -27,6 +29,8 @@ pub const CLIENT_SECRET: &str = "HUSHHUSH-client-secret";
 
 /// What a token for this vault is for.
 const RESOURCE: &str = "http://127.0.0.1";
+/// What a token for Table Storage is for.
+const STORAGE: &str = "https://storage.azure.com";
 
 pub struct Azure {
     pub url: String,
@@ -173,7 +177,7 @@ impl Azure {
 
     /// A token that somebody else was given.
     pub fn token(&self) -> String {
-        self.shared.lock().unwrap().issue().0
+        self.shared.lock().unwrap().issue(RESOURCE).0
     }
 
     /// How often a token was given out.
@@ -228,13 +232,32 @@ fn parameters(text: &str) -> HashMap<String, String> {
 }
 
 impl Shared {
-    fn issue(&mut self) -> (String, OffsetDateTime) {
+    fn issue(&mut self, resource: &str) -> (String, OffsetDateTime) {
         self.issued += 1;
+        let now = OffsetDateTime::now_utc();
+        let expiry = now + self.lifetime;
+        if resource == STORAGE {
+            return (storage_token(now, expiry), expiry);
+        }
         let token = format!("HUSHHUSH-token-{}", self.issued);
-        let expiry = OffsetDateTime::now_utc() + self.lifetime;
         self.tokens.insert(token.clone(), expiry);
         (token, expiry)
     }
+}
+
+/// A token with all that Azurite looks at; it does not look at the signature.
+fn storage_token(now: OffsetDateTime, expiry: OffsetDateTime) -> String {
+    let part = |part: Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
+    let head = part(json!({ "alg": "RS256", "typ": "JWT" }));
+    let claims = part(json!({
+        "aud": STORAGE,
+        "iss": format!("https://sts.windows.net/{TENANT}/"),
+        "iat": now.unix_timestamp(),
+        "nbf": (now - time::Duration::MINUTE).unix_timestamp(),
+        "exp": expiry.unix_timestamp(),
+        "appid": CLIENT_ID,
+    }));
+    format!("{head}.{claims}.HUSHHUSH-unsigned")
 }
 
 async fn managed_identity(State(shared): Context, headers: HeaderMap, uri: Uri) -> Response {
@@ -246,22 +269,21 @@ async fn managed_identity(State(shared): Context, headers: HeaderMap, uri: Uri) 
     let known = query
         .keys()
         .all(|name| ["api-version", "resource", "client_id"].contains(&name.as_str()));
+    let resource = query.get("resource").map_or("", String::as_str);
     if !known
         || query
             .get("api-version")
             .is_none_or(|version| version != "2019-08-01")
-        || query
-            .get("resource")
-            .is_none_or(|resource| resource != RESOURCE)
+        || ![RESOURCE, STORAGE].contains(&resource)
         || query.get("client_id").is_some_and(|id| id != CLIENT_ID)
     {
         return answer(400, &json!({ "statusCode": 400, "message": "HUSHHUSH" }));
     }
-    let (token, expiry) = shared.lock().unwrap().issue();
+    let (token, expiry) = shared.lock().unwrap().issue(resource);
     let body = json!({
         "access_token": token,
         "expires_on": expiry.unix_timestamp().to_string(),
-        "resource": RESOURCE,
+        "resource": resource,
         "token_type": "Bearer",
         "client_id": CLIENT_ID,
     });
@@ -293,11 +315,12 @@ async fn authority(
     if !is("client_secret", CLIENT_SECRET) {
         return refuse(401, "invalid_client", "AADSTS7000215");
     }
-    if !is("scope", &format!("{RESOURCE}/.default")) {
+    let scope = |resource: &&str| is("scope", &format!("{resource}/.default"));
+    let Some(resource) = [RESOURCE, STORAGE].into_iter().find(scope) else {
         return refuse(400, "invalid_scope", "AADSTS70011");
-    }
+    };
     let mut shared = shared.lock().unwrap();
-    let (token, _) = shared.issue();
+    let (token, _) = shared.issue(resource);
     let lifetime = shared.lifetime.whole_seconds();
     answer(
         200,

@@ -18,10 +18,22 @@ pub fn directory() -> PathBuf {
 
 /// The Python that has the packages of `requirements.txt`, or a loud `None`.
 pub fn python(wanted_by: &str) -> Option<PathBuf> {
+    installed("installed", "requirements.txt", wanted_by)?;
+    Some(directory().join("venv/bin/python"))
+}
+
+/// Where the packages of `package.json` are, or a loud `None`.
+#[allow(dead_code, reason = "not every test binary has tools in JavaScript")]
+pub fn node_modules(wanted_by: &str) -> Option<PathBuf> {
+    installed("node/installed", "package.json", wanted_by)?;
+    Some(directory().join("node/node_modules"))
+}
+
+/// Whether what `wanted` lists is installed: the stamp is a copy of the list.
+fn installed(stamp: &str, wanted: &str, wanted_by: &str) -> Option<()> {
     let read = |path: &Path| fs::read(path).ok();
-    let wanted = read(&root().join("tests/support/requirements.txt"));
-    if read(&directory().join("installed")) == wanted {
-        return Some(directory().join("venv/bin/python"));
+    if read(&directory().join(stamp)) == read(&root().join("tests/support").join(wanted)) {
+        return Some(());
     }
     skipped(&format!(
         "{wanted_by}, which is not installed: run make test-tools"
