@@ -154,7 +154,7 @@ target/tools/installed: tests/support/requirements.txt
 target/tools/node/installed: tests/support/package.json
 	@rm -rf target/tools/node && mkdir -p target/tools/node && cp $< target/tools/node/package.json
 	@if npm install --prefix target/tools/node --no-package-lock --no-audit --no-fund --ignore-scripts \
-	  --omit=dev >target/tools/node/log 2>&1; \
+	  --omit=dev --fetch-retries=1 --fetch-retry-mintimeout=1000 >target/tools/node/log 2>&1; \
 	then cp $< $@; \
 	else \
 	  echo "SKIPPED: the tests against Azure's Table Storage. They need node (20 or newer) with npm, and a"; \

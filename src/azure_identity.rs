@@ -6,7 +6,7 @@ use std::collections::HashMap;
 #[cfg(feature = "local")]
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Url};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -69,6 +69,17 @@ pub enum Error {
     },
 }
 
+/// Why a request could not be sent as this identity.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// There is no token for it.
+    #[error(transparent)]
+    NoToken(#[from] Error),
+    /// Nobody answers.
+    #[error(transparent)]
+    OutOfReach(#[from] retry::OutOfReach),
+}
+
 #[derive(Clone)]
 struct Token {
     text: Zeroizing<String>,
@@ -125,6 +136,20 @@ impl Identity {
         let text = token.text.clone();
         tokens.insert(audience.resource.clone(), token);
         Ok(text)
+    }
+
+    /// Sends a request with a token. One that is kept may have been revoked: the answer is 401 then,
+    /// and whoever asked may [`forget`](Self::forget) it and ask again.
+    ///
+    /// # Errors
+    /// If there is no token, or no answer in time.
+    pub async fn send(
+        &self,
+        request: RequestBuilder,
+        audience: &Audience,
+    ) -> Result<Response, SendError> {
+        let token = self.token(audience).await?;
+        Ok(retry::send(request.bearer_auth(token.as_str())).await?)
     }
 
     /// Drops a token that the resource did not take.
@@ -262,12 +287,14 @@ fn token_endpoint(
 
 /// Whether nobody on the way can read what is sent there.
 pub(crate) fn is_private(url: &Url) -> bool {
-    let loopback = || {
-        let host = url.host_str().unwrap_or_default();
-        let address = host.trim_matches(['[', ']']).parse();
-        host == "localhost" || address.is_ok_and(|a: std::net::IpAddr| a.is_loopback())
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback())
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether it is on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|a: std::net::IpAddr| a.is_loopback())
 }
 
 #[derive(Deserialize)]

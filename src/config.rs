@@ -122,7 +122,7 @@ const REFRESH: Setting = setting(
 );
 const STATE: Setting = setting(
     "SCIM_BRIDGE_STATE",
-    "the state store: a file, or the ARN of a DynamoDB table (.local/state.db)",
+    "the state store: a file, a DynamoDB table's ARN or an Azure table's URL (.local/state.db)",
 );
 const ROOTS: Setting = setting(
     "SCIM_BRIDGE_ROOT_CERTIFICATES",
@@ -379,6 +379,11 @@ mod tests {
             ("SCIM_BRIDGE_MODE", "dry"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_STATE", "arn:aws:sqs:eu-west-1:123456789012:q"),
+            ("SCIM_BRIDGE_STATE", "https://x.example/table"),
+            (
+                "SCIM_BRIDGE_STATE",
+                "https://account.table.core.windows.net/table?sig=scimsweep_secret",
+            ),
             ("SCIM_BRIDGE_SWEEP_KEY", "scimsweep_secret"),
             ("SCIM_BRIDGE_CREDENTIALS_REFRESH", "0"),
         ] {

@@ -14,8 +14,12 @@ use time::OffsetDateTime;
 pub mod dynamodb;
 pub mod overlay;
 mod place;
+#[cfg(any(feature = "aws", feature = "azure"))]
+mod records;
 #[cfg(feature = "local")]
 pub mod sqlite;
+#[cfg(feature = "azure")]
+pub mod table_storage;
 
 pub use place::{NotAPlace, Place};
 

@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 #[cfg(feature = "aws")]
 use super::dynamodb::{DynamoStore, TableArn};
+#[cfg(feature = "azure")]
+use super::table_storage::{TableStore, TableUrl};
 use super::{Result, StateStore};
 
 /// A file, or a table in a cloud.
@@ -14,6 +16,9 @@ pub enum Place {
     /// A DynamoDB table.
     #[cfg(feature = "aws")]
     DynamoDb(TableArn),
+    /// A table of an Azure storage account.
+    #[cfg(feature = "azure")]
+    TableStorage(TableUrl),
 }
 
 /// Why a text names no place.
@@ -25,18 +30,29 @@ impl FromStr for Place {
     type Err = NotAPlace;
 
     fn from_str(text: &str) -> std::result::Result<Self, NotAPlace> {
-        if !text.starts_with("arn:") {
-            return Ok(Self::File(text.into()));
+        if text.starts_with("arn:") {
+            #[cfg(feature = "aws")]
+            return match text.parse() {
+                Ok(arn) => Ok(Self::DynamoDb(arn)),
+                Err(error) => Err(NotAPlace(error.to_string())),
+            };
+            #[cfg(not(feature = "aws"))]
+            return Err(NotAPlace(
+                "an ARN, but this program was built without AWS".to_owned(),
+            ));
         }
-        #[cfg(feature = "aws")]
-        return match text.parse() {
-            Ok(arn) => Ok(Self::DynamoDb(arn)),
-            Err(error) => Err(NotAPlace(error.to_string())),
-        };
-        #[cfg(not(feature = "aws"))]
-        Err(NotAPlace(
-            "an ARN, but this program was built without AWS".to_owned(),
-        ))
+        if text.starts_with("https://") || text.starts_with("http://") {
+            #[cfg(feature = "azure")]
+            return match text.parse() {
+                Ok(url) => Ok(Self::TableStorage(url)),
+                Err(error) => Err(NotAPlace(error.to_string())),
+            };
+            #[cfg(not(feature = "azure"))]
+            return Err(NotAPlace(
+                "a URL, but this program was built without Azure".to_owned(),
+            ));
+        }
+        Ok(Self::File(text.into()))
     }
 }
 
@@ -46,6 +62,8 @@ impl fmt::Display for Place {
             Self::File(path) => path.display().fmt(f),
             #[cfg(feature = "aws")]
             Self::DynamoDb(arn) => arn.fmt(f),
+            #[cfg(feature = "azure")]
+            Self::TableStorage(url) => url.fmt(f),
         }
     }
 }
@@ -57,7 +75,7 @@ impl Place {
     /// # Errors
     /// If a file cannot be opened. Nobody is asked yet whether a table is there.
     #[cfg_attr(
-        not(feature = "aws"),
+        not(any(feature = "aws", feature = "azure")),
         expect(unused_variables, reason = "files need neither")
     )]
     pub fn open(
@@ -75,6 +93,8 @@ impl Place {
             )),
             #[cfg(feature = "aws")]
             Self::DynamoDb(arn) => Ok(Arc::new(DynamoStore::new(arn.clone(), http, lookup))),
+            #[cfg(feature = "azure")]
+            Self::TableStorage(url) => Ok(Arc::new(TableStore::new(url.clone(), http, lookup))),
         }
     }
 }

@@ -38,6 +38,7 @@ macro_rules! promises {
             who_is_out_of_a_group_follows_the_record,
             the_removed_are_listed_the_longest_first,
             the_removed_follow_the_record,
+            a_person_may_have_more_than_a_transaction_takes,
             what_is_removed_is_forgotten,
             managed_groups_are_paged_in_order_with_their_number,
             only_open_confirmations_are_listed,
@@ -47,6 +48,7 @@ macro_rules! promises {
             of_claims_at_the_same_time_one_gets_it,
             a_claim_that_was_cut_off_is_taken_over_once,
             the_guard_begins_empty,
+            the_guard_remembers_many_people,
             the_audit_is_in_the_order_of_time,
             the_audit_is_read_in_pages,
             unusual_texts_are_keys_like_others,
@@ -64,14 +66,14 @@ macro_rules! promises {
     };
 }
 
-const START: Timestamp = Timestamp::UNIX_EPOCH;
+pub const START: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn after(seconds: i64) -> Timestamp {
+pub fn after(seconds: i64) -> Timestamp {
     START + Duration::seconds(seconds)
 }
 
 /// Somebody of whom nothing special is known.
-fn person() -> Person {
+pub fn person() -> Person {
     Person {
         external_id: None,
         user_name: "ann@example.com".into(),
@@ -88,7 +90,7 @@ fn person() -> Person {
     }
 }
 
-fn known_as(external_id: &str) -> Person {
+pub fn known_as(external_id: &str) -> Person {
     Person {
         external_id: Some(external_id.into()),
         ..person()
@@ -128,14 +130,14 @@ fn group(name: &str) -> ManagedGroup {
     }
 }
 
-fn group_known_as(external_id: &str) -> ManagedGroup {
+pub fn group_known_as(external_id: &str) -> ManagedGroup {
     ManagedGroup {
         external_id: Some(external_id.into()),
         ..group("Finance")
     }
 }
 
-fn confirmation(status: ConfirmationStatus) -> Confirmation {
+pub fn confirmation(status: ConfirmationStatus) -> Confirmation {
     Confirmation {
         since: START,
         fingerprint: "f".into(),
@@ -145,7 +147,7 @@ fn confirmation(status: ConfirmationStatus) -> Confirmation {
     }
 }
 
-fn entry(at: Timestamp, target: &str) -> AuditEntry {
+pub fn entry(at: Timestamp, target: &str) -> AuditEntry {
     AuditEntry {
         at,
         actor: "okta".into(),
@@ -537,6 +539,40 @@ pub async fn the_removed_follow_the_record(stores: &Stores) {
     assert_eq!(until(50).await, ["A"]);
 }
 
+pub async fn a_person_may_have_more_than_a_transaction_takes(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    let groups: Vec<String> = (0..30).map(|number| format!("g{number}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let with = |prefix: &str| {
+        let addresses = (0..110).map(|number| format!("{prefix}{number}@example.com"));
+        let addresses: Vec<String> = addresses.collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        Person {
+            external_id: Some(prefix.into()),
+            emails: with_addresses(&addresses).emails,
+            ..removed(START, &groups)
+        }
+    };
+    let found = async || {
+        let mut found = Vec::new();
+        for address in ["a0", "a109", "b0", "b109"] {
+            let address = format!("{address}@example.com");
+            found.push(other.people_by_email(&address).await.unwrap().len());
+        }
+        for group in ["g0", "g29"] {
+            found.push(other.people_out_of(group, None, 9).await.unwrap().len());
+        }
+        found.push(other.people_removed(START, 9).await.unwrap().len());
+        found
+    };
+    one.put_person("A", &with("a"), 0).await.unwrap();
+    assert_eq!(found().await, [1, 1, 0, 0, 1, 1, 1]);
+    one.put_person("A", &with("b"), 1).await.unwrap();
+    assert_eq!(found().await, [0, 0, 1, 1, 1, 1, 1]);
+    one.remove_person("A").await.unwrap();
+    assert_eq!(found().await, [0; 7]);
+}
+
 pub async fn what_is_removed_is_forgotten(stores: &Stores) {
     let Stores { one, other, .. } = stores;
     one.remove_person("A").await.unwrap();
@@ -744,6 +780,28 @@ pub async fn the_guard_begins_empty(stores: &Stores) {
     other.put_guard(&Guard::default(), 1).await.unwrap();
     assert_eq!(one.put_guard(&Guard::default(), 1).await, CONFLICT);
     assert_eq!(one.guard().await.unwrap().version, 2);
+}
+
+pub async fn the_guard_remembers_many_people(stores: &Stores) {
+    let minute = |minute: i64| RemovalsInMinute {
+        minute,
+        people: (0..1000)
+            .map(|number| format!("{minute:02}{number:024}"))
+            .collect(),
+    };
+    let guard = Guard {
+        removals: (0..8).map(minute).collect(),
+        ..Guard::default()
+    };
+    stores.one.put_guard(&guard, 0).await.unwrap();
+    let written = Versioned {
+        value: guard,
+        version: 1,
+    };
+    assert_eq!(stores.other.guard().await, Ok(written));
+    let none = Guard::default();
+    stores.other.put_guard(&none, 1).await.unwrap();
+    assert_eq!(stores.one.guard().await.unwrap().value, none);
 }
 
 /// What lines are about, read page by page.

@@ -10,7 +10,12 @@ mod contract;
 mod dynamodb;
 mod halfway;
 mod likeness;
+mod table_storage;
+mod table_trouble;
 
+#[allow(dead_code, reason = "another test binary uses the rest")]
+#[path = "../support/azure.rs"]
+mod azure_stand_in;
 #[path = "../support/azurite.rs"]
 mod azurite;
 #[path = "../support/moto.rs"]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{NotASource, Problem, Stored, not_a_source};
 use crate::{
-    azure_identity::{self, Audience, Identity},
+    azure_identity::{self, Audience, Identity, SendError},
     outbound::{self, retry},
 };
 
@@ -180,11 +180,14 @@ impl KeyVault {
         request: &RequestBuilder,
         audience: &Audience,
     ) -> Result<Response, Problem> {
-        let token = self.identity.token(audience).await.map_err(no_token)?;
-        let request = request.try_clone().map(|r| r.bearer_auth(token.as_str()));
+        let request = request.try_clone();
         let request =
             request.ok_or_else(|| Problem::Unusable("the request is a stream".to_owned()))?;
-        send(request).await
+        let answer = self.identity.send(request, audience).await;
+        answer.map_err(|error| match error {
+            SendError::NoToken(error) => no_token(error),
+            SendError::OutOfReach(_) => Problem::Unreachable(error.to_string()),
+        })
     }
 
     /// What the vault's tokens are for. It is asked once, without a token and without the secret

@@ -6,38 +6,23 @@
 
 mod table;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
-use time::Duration;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
     ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    records::{
+        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, digest, encode, fit, from_json,
+        milliseconds, milliseconds_of, random,
+    },
 };
 use table::{Condition, Item, Key, Range, Table, Written, get_number, get_text, number, text};
 
 pub use table::{NotATable, TableArn};
-
-/// The form of the records. A release that does not know a record's form leaves it alone.
-const FORMAT: i64 = 1;
-
-/// How long an attempt to create something is remembered after its claim has run out: as long as
-/// the account remembers it.
-const CLAIM_KEPT: Duration = Duration::days(1);
-
-/// The most people that are found by an address.
-const BY_EMAIL: usize = 100;
-
-/// The most writes of one transaction (TransactWriteItems).
-const TRANSACTION: usize = 100;
-
-/// How often a removal starts over when the person is written at the same time.
-const ATTEMPTS: usize = 8;
 
 /// The partition of the managed groups' ids.
 const MANAGED: &str = "MANAGED";
@@ -48,6 +33,9 @@ const AUDIT: &str = "AUDIT";
 /// What the index `work` holds: confirmations that are not over, and people who were removed.
 const OPEN: &str = "OPEN";
 const REMOVED: &str = "REMOVED";
+
+/// The items by which a record is found.
+type Links = super::records::Links<Key>;
 
 /// A [`StateStore`] in one DynamoDB table.
 pub struct DynamoStore {
@@ -135,16 +123,11 @@ impl DynamoStore {
     /// those of the record that is there and of the new one.
     async fn put_with(&self, new: &Record, before: Links, after: Links) -> Result<()> {
         let (mut gone, mut come) = (before.without(&after), after.without(&before));
-        if gone.is_empty() && come.is_empty() {
+        let none = |links: &Links| links.external_id.is_none() && links.plain.is_empty();
+        if none(&gone) && none(&come) {
             return self.put_alone(new).await;
         }
-        // More than fit into a transaction are kept outside it: an entry that leads to a record
-        // which does not know it does no harm, so the new ones go first and the old ones last.
-        let room = TRANSACTION - 3;
-        let early = come.plain.split_off(room.min(come.plain.len()));
-        let late = gone
-            .plain
-            .split_off((room - come.plain.len()).min(gone.plain.len()));
+        let (early, late) = fit(&mut come, &mut gone);
         for key in &early {
             self.table.put(key.item(), None).await?;
         }
@@ -570,47 +553,11 @@ impl Record {
     }
 }
 
-/// The items by which a record is found.
-#[derive(Default)]
-struct Links {
-    external_id: Option<Key>,
-    plain: Vec<Key>,
-}
-
-impl Links {
-    fn is_empty(&self) -> bool {
-        self.external_id.is_none() && self.plain.is_empty()
-    }
-
-    fn without(&self, other: &Self) -> Self {
-        let external_id = self.external_id.clone();
-        Self {
-            external_id: external_id.filter(|_| self.external_id != other.external_id),
-            plain: (self.plain.iter())
-                .filter(|key| !other.plain.contains(key))
-                .cloned()
-                .collect(),
-        }
-    }
-}
-
 fn links_of_person(id: &str, person: &Person) -> Links {
-    let emails: BTreeSet<String> = person
-        .emails
-        .iter()
-        .map(|email| by_email(&email.value.to_lowercase()))
-        .collect();
-    let groups = person.removal.iter().flat_map(|removal| &removal.groups);
-    let groups: BTreeSet<String> = groups.map(|group| out_of(group)).collect();
-    let external_id = person.external_id.as_ref();
-    Links {
-        external_id: external_id.map(|external_id| Kind::Person.external_id(external_id)),
-        plain: emails
-            .into_iter()
-            .chain(groups)
-            .map(|partition| Key::new(partition, id))
-            .collect(),
-    }
+    let external_id = |external_id: &str| Kind::Person.external_id(external_id);
+    let email = |email: &str| Key::new(by_email(email), id);
+    let group = |group: &str| Key::new(out_of(group), id);
+    Links::of_person(person, external_id, email, group)
 }
 
 fn links_of_group(id: &str, group: &ManagedGroup) -> Links {
@@ -621,18 +568,11 @@ fn links_of_group(id: &str, group: &ManagedGroup) -> Links {
     }
 }
 
-/// 80 random bits as text.
-fn random() -> Result<String> {
-    let mut bytes = [0u8; 10];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Unavailable(error.to_string()))?;
-    Ok(BASE32_NOPAD.encode(&bytes))
-}
-
 /// A partition key; a service's limit is 2048 bytes, a provider's text may be longer.
 fn partition(kind: &str, name: &str) -> String {
     match name.len() {
         0..=1024 => format!("{kind}#{name}"),
-        _ => format!("{kind}#sha256#{}", HEXLOWER.encode(&Sha256::digest(name))),
+        _ => format!("{kind}#sha256#{}", digest(name)),
     }
 }
 
@@ -648,35 +588,12 @@ fn claim(key: &CreationKey) -> Key {
     Key::new(partition("CLAIM", &key.to_text()), "-")
 }
 
-fn milliseconds_of(at: Timestamp) -> i128 {
-    at.unix_timestamp_nanos() / 1_000_000
-}
-
-/// A moment as a sort key, in milliseconds since 1970.
-fn milliseconds(at: Timestamp) -> String {
-    format!("{:015}", milliseconds_of(at).max(0))
-}
-
-fn encode<T: Serialize>(record: &T) -> Result<String> {
-    serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
-    serde_json::from_str(record).map_err(|error| Error::Corrupt(error.to_string()))
-}
-
 fn decode<T: DeserializeOwned>(item: &Item) -> Result<Versioned<T>> {
-    if get_number(item, "format").is_some_and(|format| format > FORMAT) {
-        return Err(Error::Corrupt(
-            "a newer release of the bridge wrote it: update this one".to_owned(),
-        ));
-    }
-    let corrupt = || Error::Corrupt("an item without record or version".to_owned());
-    let version = get_number(item, "version").and_then(|version| u64::try_from(version).ok());
-    Ok(Versioned {
-        value: from_json(get_text(item, "record").ok_or_else(corrupt)?)?,
-        version: version.ok_or_else(corrupt)?,
-    })
+    super::records::decode(
+        get_text(item, "record"),
+        get_number(item, "version"),
+        get_number(item, "format"),
+    )
 }
 
 fn put(table: &str, item: Item, condition: Option<&Condition>) -> Result<TransactWriteItem> {
