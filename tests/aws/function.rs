@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     gateway::{Front, decode},
     runtime::{Outcome, Runtime},
     secrets,
-    support::{Answer, Call, USER, World, until},
+    support::{Answer, Call, Provider, World, until},
 };
 
 /// As long as Terraform gives the function that answers requests.
@@ -128,43 +127,6 @@ impl Function {
         answer
     }
 
-    pub async fn send(&self, call: Call<'_>) -> Answer {
-        self.send_within(call, LIMIT).await
-    }
-
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        self.send(Call {
-            method,
-            path,
-            token: Some(&self.token),
-            headers: &[("content-type", "application/scim+json")],
-            body: body.map(Value::to_string),
-        })
-        .await
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        self.call(Method::GET, path, None).await
-    }
-
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::POST, path, Some(&body)).await
-    }
-
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::PUT, path, Some(&body)).await
-    }
-
-    pub async fn patch(&self, path: &str, operations: Value) -> Answer {
-        let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-        let body = json!({ "schemas": [schema], "Operations": operations });
-        self.call(Method::PATCH, path, Some(&body)).await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.call(Method::DELETE, path, None).await
-    }
-
     /// What the schedule's event comes to.
     pub async fn sweep(&self) -> Outcome {
         let event = json!({ "source": "scim-bridge.schedule" });
@@ -208,6 +170,16 @@ impl Function {
     }
 }
 
+impl Provider for Function {
+    fn token(&self) -> &str {
+        &self.token
+    }
+
+    async fn send(&self, call: Call<'_>) -> Answer {
+        self.send_within(call, LIMIT).await
+    }
+}
+
 impl Drop for Function {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -242,10 +214,4 @@ fn collect(from: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
             lines.lock().unwrap().push(line);
         }
     });
-}
-
-/// Somebody of whom only the address is known.
-pub fn user(email: &str) -> Value {
-    json!({ "schemas": [USER], "userName": email, "displayName": email,
-        "emails": [{ "value": email, "type": "work", "primary": true }] })
 }

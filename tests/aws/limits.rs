@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::{
     cloud::Cloud,
-    function::{Function, Handler, user},
+    function::{Function, Handler},
     gateway::Front,
-    support::{Call, GROUP, World},
+    support::{Call, GROUP, Provider, World, user},
 };
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::Cloud,
-    function::{Function, Handler, user},
+    function::{Function, Handler},
     runtime::Outcome,
     secrets,
-    support::{Call, World, until},
+    support::{Call, Provider, World, until, user},
 };
 
 #[tokio::test]

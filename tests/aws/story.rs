@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::{
     cloud::{Actions, Cloud},
-    function::{Function, Handler, user},
+    function::{Function, Handler},
     gateway::Front,
-    support::{GROUP, World, until},
+    support::{GROUP, Provider, World, until, user},
     tools,
 };
 

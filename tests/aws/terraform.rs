@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::Actions,
-    function::{Function, Handler, user},
+    function::{Function, Handler},
     moto,
-    support::{GROUP, World, until},
+    support::{GROUP, Provider, World, until, user},
     tools,
 };
 

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::{
     cloud::{Cloud, Kind, Trouble},
-    function::{Function, Handler, command, user},
+    function::{Function, Handler, command},
     runtime::Outcome,
     secrets,
-    support::{Call, World, until},
+    support::{Call, Provider, World, until, user},
 };
 
 const TABLE: &str = "DynamoDB_20120810.";

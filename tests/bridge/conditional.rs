@@ -3,7 +3,7 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Bridge, Call, GROUP, USER, World};
+use crate::support::{Answer, Bridge, Call, GROUP, Provider, USER, World};
 
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 

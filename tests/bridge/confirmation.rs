@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scim_bridge::account::{Account, Attempt, Invitation};
 use serde_json::json;
 
-use crate::support::{GROUP, World, until};
+use crate::support::{GROUP, Provider, World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_in_before_the_delay_has_passed() {

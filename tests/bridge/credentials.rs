@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     secrets,
-    support::{Answer, Bridge, Call, World, until},
+    support::{Answer, Bridge, Call, Provider, World, until},
 };
 
 /// A bridge that looks at its credentials every second.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use scim_bridge::account::{Account, Attempt, Invitation};
 use serde_json::json;
 
-use crate::support::{Call, GROUP, USER, World, until};
+use crate::support::{Call, GROUP, Provider, USER, World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_token_reaches_nothing() {

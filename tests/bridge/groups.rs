@@ -12,7 +12,7 @@ use scim_bridge::{
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::support::{Answer, Bridge, GROUP, Run, USER, World};
+use super::support::{Answer, Bridge, GROUP, Provider, Run, USER, World};
 
 impl World {
     fn store(&self) -> SqliteStore {

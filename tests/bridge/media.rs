@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Answer, Bridge, Call, GROUP, USER, World};
+use crate::support::{Answer, Bridge, Call, GROUP, Provider, USER, World};
 
 async fn send(bridge: &Bridge, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let call = Call {

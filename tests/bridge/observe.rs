@@ -8,7 +8,7 @@ use scim_bridge::{
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use crate::support::{Answer, Bridge, GROUP, USER, World, until};
+use crate::support::{Answer, Bridge, GROUP, Provider, USER, World, until};
 
 const SETTINGS: [(&str, &str); 2] = [
     ("SCIM_BRIDGE_MODE", "observe"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{GROUP, USER, World};
+use crate::support::{GROUP, Provider, USER, World};
 
 fn jane(active: Option<bool>) -> Value {
     let mut user = json!({

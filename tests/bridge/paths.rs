@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Call, USER, World};
+use crate::support::{Call, Provider, USER, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_base_path_is_the_same_place() {

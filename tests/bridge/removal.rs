@@ -8,7 +8,7 @@ use scim_bridge::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::support::{Bridge, GROUP, World, until};
+use crate::support::{Bridge, GROUP, Provider, World, until};
 
 fn active(value: bool) -> Value {
     json!([{"op": "replace", "path": "active", "value": value}])

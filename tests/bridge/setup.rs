@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     secrets,
-    support::{Run, World, until},
+    support::{Provider, Run, World, until},
 };
 
 impl World {

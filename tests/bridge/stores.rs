@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use super::{
     azure_stand_in::{Azure, Service},
     moto, secrets,
-    support::{World, until},
+    support::{Provider, World, until},
 };
 
 /// Two places in a cloud, and what a process needs to reach them.

@@ -1,7 +1,7 @@
 //! An account server, bridges as child processes, and a provider that speaks HTTP to them.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
@@ -14,6 +14,7 @@ use axum::{
     middleware::{self, Next},
     response::IntoResponse,
 };
+use flate2::read::GzDecoder;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use scim_bridge::{
     account::native::NativeAccount,
@@ -499,71 +500,74 @@ impl Bridge {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
 
-    /// Another provider at the same bridge, at another path or with another token.
-    pub async fn send(&self, call: Call<'_>) -> Answer {
+impl Provider for Bridge {
+    fn token(&self) -> &str {
+        &self.token
+    }
+
+    async fn send(&self, call: Call<'_>) -> Answer {
         let url = match call.path.starts_with("http") {
             true => call.path.to_owned(),
             false => format!("{}{}", self.tenant, call.path),
         };
-        let mut request = self.client.request(call.method, url);
-        if let Some(token) = call.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        for (name, value) in call.headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = call.body {
-            request = request.body(body);
-        }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        secrets::assert_none_in("an answer", &text);
-        Answer {
-            status,
-            headers,
-            body: serde_json::from_str(&text).unwrap_or(Value::Null),
-            text,
-        }
+        call.at(&self.client, url).await
     }
+}
 
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        secrets::assert_none_in("a bridge's log", &self.log.lock().unwrap());
+    }
+}
+
+/// What a provider does, wherever the bridge runs.
+pub trait Provider {
+    /// The token that it was given.
+    fn token(&self) -> &str;
+
+    /// Another provider at the same bridge, at another path or with another token.
+    async fn send(&self, call: Call<'_>) -> Answer;
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         self.send(Call {
             method,
             path,
-            token: Some(&self.token),
+            token: Some(self.token()),
             headers: &[("content-type", "application/scim+json; charset=utf-8")],
             body: body.map(Value::to_string),
         })
         .await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    async fn post(&self, path: &str, body: Value) -> Answer {
         self.call(Method::POST, path, Some(&body)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
+    async fn put(&self, path: &str, body: Value) -> Answer {
         self.call(Method::PUT, path, Some(&body)).await
     }
 
     /// A PATCH with these operations.
-    pub async fn patch(&self, path: &str, operations: Value) -> Answer {
+    async fn patch(&self, path: &str, operations: Value) -> Answer {
         let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
         let body = json!({ "schemas": [schema], "Operations": operations });
         self.call(Method::PATCH, path, Some(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    async fn delete(&self, path: &str) -> Answer {
         self.call(Method::DELETE, path, None).await
     }
 
     /// The resources that a filter finds.
-    pub async fn find(&self, endpoint: &str, filter: &str) -> Vec<Value> {
+    async fn find(&self, endpoint: &str, filter: &str) -> Vec<Value> {
         let filter: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer = self.get(&format!("{endpoint}?filter={filter}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -576,19 +580,15 @@ impl Bridge {
     }
 
     /// Invites somebody of whom only the address is known.
-    pub async fn invite(&self, email: &str) -> String {
-        let user = json!({ "schemas": [USER], "userName": email, "displayName": email,
-            "emails": [{ "value": email, "type": "work", "primary": true }] });
-        self.post("/Users", user).await.created()
+    async fn invite(&self, email: &str) -> String {
+        self.post("/Users", user(email)).await.created()
     }
 }
 
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        secrets::assert_none_in("a bridge's log", &self.log.lock().unwrap());
-    }
+/// Somebody of whom only the address is known.
+pub fn user(email: &str) -> Value {
+    json!({ "schemas": [USER], "userName": email, "displayName": email,
+        "emails": [{ "value": email, "type": "work", "primary": true }] })
 }
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -604,6 +604,23 @@ pub struct Call<'a> {
     pub body: Option<String>,
 }
 
+impl Call<'_> {
+    /// Makes the request over HTTP.
+    pub async fn at(self, client: &reqwest::Client, url: String) -> Answer {
+        let mut request = client.request(self.method, url);
+        if let Some(token) = self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in self.headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
+        Answer::read(request.send().await.unwrap()).await
+    }
+}
+
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -613,6 +630,31 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub async fn read(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self::new(status, headers, response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Packed bodies are unpacked as clients do.
+    pub fn new(status: StatusCode, headers: HeaderMap, mut body: Vec<u8>) -> Self {
+        if headers
+            .get("content-encoding")
+            .is_some_and(|coding| coding == "gzip")
+        {
+            let mut unpacked = Vec::new();
+            GzDecoder::new(&*body).read_to_end(&mut unpacked).unwrap();
+            body = unpacked;
+        }
+        let text = String::from_utf8(body).unwrap();
+        secrets::assert_none_in("an answer", &text);
+        Self {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
     /// The id of what was created: 201, Location and `meta.location` as they should be.
     #[track_caller]
     pub fn created(&self) -> String {

@@ -10,7 +10,7 @@ use super::{
     book::{Case, case},
     places::{CROWD, Place, Places, id, member, path, plain, rows},
     secrets,
-    support::{Answer, Bridge, Call, GROUP, USER},
+    support::{Answer, Bridge, Call, GROUP, Provider, USER},
 };
 
 pub fn cases() -> Vec<Case> {

@@ -8,7 +8,7 @@ use super::{
     any::{add, call, remove},
     book::{Case, case},
     places::{Places, id, path, plain, rows},
-    support::{GROUP, USER},
+    support::{GROUP, Provider, USER},
 };
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";

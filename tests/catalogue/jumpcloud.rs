@@ -8,7 +8,7 @@ use super::{
     any::walk,
     book::{Case, case},
     places::{CROWD, Places, id, member, path, plain, rows},
-    support::USER,
+    support::{Provider, USER},
 };
 
 pub fn cases() -> Vec<Case> {

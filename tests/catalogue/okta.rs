@@ -8,7 +8,7 @@ use super::{
     any::{add, remove, walk},
     book::{Case, case},
     places::{CROWD, Places, id, member, path, plain, rows},
-    support::{GROUP, USER},
+    support::{GROUP, Provider, USER},
 };
 
 pub fn cases() -> Vec<Case> {

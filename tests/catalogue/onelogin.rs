@@ -8,7 +8,7 @@ use super::{
     any::{add, remove},
     book::{Case, case},
     places::{Places, id, path, rows},
-    support::{Call, USER},
+    support::{Call, Provider, USER},
 };
 
 pub fn cases() -> Vec<Case> {

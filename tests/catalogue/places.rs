@@ -8,7 +8,7 @@ use scim_bridge::account::{Account, Attempt, GroupId, Invitation, Member, Member
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::support::{Answer, Bridge, GROUP, USER, World};
+use super::support::{Answer, Bridge, GROUP, Provider, USER, World};
 
 /// How many people the crowd has, without the owner and the Provision Manager.
 pub const CROWD: usize = 2000;

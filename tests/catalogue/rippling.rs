@@ -8,7 +8,7 @@ use super::{
     any::remove,
     book::{Case, case},
     places::{Places, id, member, path, rows},
-    support::{GROUP, USER},
+    support::{GROUP, Provider, USER},
 };
 
 pub fn cases() -> Vec<Case> {
