@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::Cloud,
+    functions::object,
     gateway::{Front, decode},
     runtime::{Outcome, Runtime},
     secrets,
@@ -157,11 +158,7 @@ impl Function {
     /// The lines of the log, each an object.
     pub fn objects(&self) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
-        let object = |line: &String| match serde_json::from_str(line) {
-            Ok(object @ Value::Object(_)) => object,
-            _ => panic!("not an object: {line}"),
-        };
-        lines.iter().map(object).collect()
+        lines.iter().map(|line| object(line)).collect()
     }
 
     /// The first line like this, as soon as it is there.

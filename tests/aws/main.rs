@@ -13,6 +13,8 @@ mod story;
 mod terraform;
 mod trouble;
 
+#[path = "../support/functions.rs"]
+mod functions;
 #[path = "../support/moto.rs"]
 mod moto;
 #[path = "../bridge/secrets.rs"]

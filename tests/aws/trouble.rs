@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     cloud::{Cloud, Kind, Trouble},
     function::{Function, Handler, command},
+    functions,
     runtime::Outcome,
     secrets,
     support::{Call, Provider, World, until, user},
@@ -182,39 +183,7 @@ async fn two_functions_that_race_make_one_person_of_one_user() {
     };
     let one = Function::start(&world, &cloud, Handler::Scim, &[]).await;
     let other = Function::start(&world, &cloud, Handler::Scim, &[]).await;
-    tokio::join!(one.get("/Users?count=0"), other.get("/Users?count=0"));
-    for round in 0..5 {
-        let email = format!("p{round}@example.com");
-        let (first, second) = tokio::join!(
-            one.post("/Users", user(&email)),
-            other.post("/Users", user(&email))
-        );
-        let (made, refused) = match first.status == 201 {
-            true => (first, second),
-            false => (second, first),
-        };
-        let id = made.created();
-        // Told apart from a mishap: the provider looks for the one who is there, or comes again.
-        assert!(
-            refused.status == 409 || refused.status == 503,
-            "{}",
-            refused.text
-        );
-
-        // Both write her record; neither write is lost.
-        let path = format!("/Users/{id}");
-        let name = json!([{ "op": "replace", "path": "displayName", "value": "Ann" }]);
-        let external = json!([{ "op": "replace", "path": "externalId", "value": email }]);
-        let (first, second) = tokio::join!(one.patch(&path, name), other.patch(&path, external));
-        first.done();
-        second.done();
-        let ann = one.get(&path).await.ok();
-        assert_eq!(
-            (&ann["displayName"], &ann["externalId"]),
-            (&json!("Ann"), &json!(email))
-        );
-    }
-    assert_eq!(world.count("invited").await, 5);
+    functions::race(&world, &one, &other, 5).await;
 }
 
 #[tokio::test]

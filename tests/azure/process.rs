@@ -1,0 +1,86 @@
+//! The handler's process: how it starts, ends, and starts again.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+use crate::{
+    app::App,
+    cloud::Cloud,
+    host::{Handler, program},
+    support::{Provider, World, until},
+};
+
+#[tokio::test]
+async fn a_handler_that_dies_is_missed_by_nobody() {
+    let world = World::new().await;
+    let Some(cloud) = Cloud::new(&world).await else {
+        return;
+    };
+    let app = App::start(&world, &cloud, &[]).await;
+    let ann = app.invite("ann@example.com").await;
+    let path = format!("/Users/{ann}");
+    app.host.kill().await;
+    app.get(&path).await.ok();
+    app.host.kill().await;
+    app.get(&path).await.ok();
+    // The host has its limit.
+    app.host.kill().await;
+    assert_eq!(app.host.handler().await, Handler::GivenUp);
+    assert_eq!(app.get(&path).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_handler_that_is_told_to_stop_finishes_and_signs_out() {
+    let world = World::new().await;
+    let Some(cloud) = Cloud::new(&world).await else {
+        return;
+    };
+    let app = App::start(&world, &cloud, &[]).await;
+    app.get("/Users?count=0").await.ok();
+    app.host.signal("TERM").await;
+    until(async || (app.host.handler().await == Handler::Ended).then_some(())).await;
+    assert_eq!(world.asked_about("/session/signout").len(), 1);
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port().to_string();
+    let port = ("FUNCTIONS_CUSTOMHANDLER_PORT", "9");
+    let table = "https://account.table.core.windows.net/state";
+    for (variables, told) in [
+        (&[][..], "started by the Azure Functions host"),
+        (
+            &[("FUNCTIONS_CUSTOMHANDLER_PORT", "high")],
+            "FUNCTIONS_CUSTOMHANDLER_PORT",
+        ),
+        (&[("FUNCTIONS_CUSTOMHANDLER_PORT", &*taken)], &*taken),
+        (&[port, ("SCIM_BRIDGE_MODE", "dry")], "SCIM_BRIDGE_MODE"),
+        (
+            &[port, ("SCIM_BRIDGE_SCIMSESSION", "https://example.com/x")],
+            "SCIM_BRIDGE_SCIMSESSION",
+        ),
+        (
+            &[port, ("SCIM_BRIDGE_ROOT_CERTIFICATES", "/dev/null")],
+            "root certificates",
+        ),
+    ] {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(program())
+            .env_clear()
+            .env("SCIM_BRIDGE_STATE", table)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(!status.success());
+        let log = String::from_utf8(stderr).unwrap();
+        assert!(log.contains("cannot start") && log.contains(told), "{log}");
+        assert_eq!(stdout, b"");
+    }
+}
