@@ -85,6 +85,21 @@ pub(super) fn fit<K>(come: &mut Links<K>, gone: &mut Links<K>) -> (Vec<K>, Vec<K
     (early, gone.plain.split_off(left.min(gone.plain.len())))
 }
 
+/// Longer each time, and never the same for two who wait.
+pub(super) async fn pause(attempt: u32) {
+    let mut random = [0u8; 1];
+    // Without random numbers the pause is merely the longest.
+    let share = match getrandom::fill(&mut random) {
+        Ok(()) => u64::from(random[0]),
+        Err(_) => 255,
+    };
+    let longest = 20u64 << attempt.min(5);
+    tokio::time::sleep(std::time::Duration::from_millis(
+        longest / 4 + longest * share / 255,
+    ))
+    .await;
+}
+
 /// 80 random bits as text.
 pub(super) fn random() -> Result<String> {
     let mut bytes = [0u8; 10];

@@ -1,6 +1,6 @@
 //! The table: its address, its requests, and what its errors mean.
 
-use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
+use std::{collections::HashMap, fmt, str::FromStr};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -20,7 +20,7 @@ use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{
     outbound::aws::{Aws, Cause, cause, is_identity, is_passing},
-    state::{Error, Result},
+    state::{Error, Result, records::pause},
 };
 
 /// The service's name in `AWS_ENDPOINT_URL_…`.
@@ -477,18 +477,6 @@ impl Table {
 /// At `trace` the SDK would log whole bodies, which hold people's names and addresses.
 async fn quietly<T>(request: impl Future<Output = T>) -> T {
     request.with_subscriber(NoSubscriber::default()).await
-}
-
-/// Longer each time, and never the same for two who wait.
-async fn pause(attempt: u32) {
-    let mut random = [0u8; 1];
-    // Without random numbers the pause is merely the longest.
-    let share = match getrandom::fill(&mut random) {
-        Ok(()) => u64::from(random[0]),
-        Err(_) => 255,
-    };
-    let longest = 20u64 << attempt.min(5);
-    tokio::time::sleep(Duration::from_millis(longest / 4 + longest * share / 255)).await;
 }
 
 #[cfg(test)]

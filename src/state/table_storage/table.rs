@@ -17,10 +17,16 @@ use super::{
 use crate::{
     azure_identity::{Audience, Identity, SendError},
     outbound::{self, retry},
-    state::{Error, Result, records::random},
+    state::{
+        Error, Result,
+        records::{pause, random},
+    },
 };
 
 const API_VERSION: &str = "2020-12-06";
+
+/// How often a transaction is tried again that was too much for the service.
+const TRIES: u32 = 4;
 
 /// The most entities of one answer.
 const PAGE: usize = 1000;
@@ -125,6 +131,7 @@ impl Table {
 
     /// Makes all of these writes or none: at most 100, each to another row.
     pub(super) async fn write(&self, partition: &str, mut writes: Vec<Write>) -> Result<Written> {
+        let mut busy = 0;
         while !writes.is_empty() {
             let name = random()?;
             let request = self
@@ -140,6 +147,12 @@ impl Table {
                 Outcome::Done(_) | Outcome::Strange => return Err(self.strange()),
                 Outcome::Refused(refusal) => refusal,
             };
+            // Within the answer, where whoever repeats requests does not see it.
+            if matches!(refusal.status, 429 | 500..) && busy < TRIES {
+                pause(busy).await;
+                busy += 1;
+                continue;
+            }
             let place = refusal.place.or((writes.len() == 1).then_some(0));
             let refused = place.and_then(|place| writes.get(place));
             if !is_missing_entity(&refusal) {
