@@ -19,6 +19,9 @@ use crate::scim;
 /// group of 30,000 members.
 pub const LIMIT: usize = 2 * 1024 * 1024;
 
+/// What a packed body begins with (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A JSON object that a client sent.
 pub struct Body(pub Value);
 
@@ -47,6 +50,12 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                         "the body broke off, or is not encoded as its headers say",
                     ),
                 })?;
+        if bytes.starts_with(&GZIP) {
+            return Err(scim::Error::unsupported_media_type(
+                "the body is packed with gzip, and its Content-Encoding did not arrive: send the \
+                 body as it is",
+            ));
+        }
         scim::json::parse(&bytes).map(Self)
     }
 }
