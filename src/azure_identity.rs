@@ -6,7 +6,7 @@ use std::collections::HashMap;
 #[cfg(feature = "local")]
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::{RequestBuilder, Url};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -147,7 +147,7 @@ impl Identity {
         &self,
         request: RequestBuilder,
         audience: &Audience,
-    ) -> Result<Response, SendError> {
+    ) -> Result<retry::Answer, SendError> {
         let token = self.token(audience).await?;
         Ok(retry::send(request.bearer_auth(token.as_str())).await?)
     }
@@ -339,9 +339,7 @@ async fn exchange(
     let answer = retry::send(request)
         .await
         .map_err(|error| out_of_reach(error.to_string()))?;
-    let status = answer.status();
-    let body = answer.bytes().await;
-    let body = body.map_err(|error| out_of_reach(crate::outbound::reason(error)))?;
+    let (status, body) = (answer.status, answer.body);
     if !status.is_success() {
         let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
         // The description begins with a code that Microsoft's documentation explains; the rest of

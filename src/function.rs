@@ -3,6 +3,7 @@
 
 use std::{
     error::Error,
+    io::Write,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,11 +36,20 @@ pub fn environment(name: &str) -> Option<String> {
 /// The setting that cannot be used, for people.
 pub fn set_up() -> Result<(Arc<Service>, http::Options), Box<dyn Error + Send + Sync>> {
     let config = Config::read(environment)?;
-    let roots = config.root_certificates.map(std::fs::read_to_string);
+    let roots = config.root_certificates.map(|path| {
+        let roots = std::fs::read_to_string(&path);
+        roots.map_err(|error| format!("root certificates {}: {error}", path.display()))
+    });
     let client = outbound::client(roots.transpose()?.as_deref())?;
     let store = config.state.open(client.clone(), environment)?;
     let service = Service::new(config.secrets, store, client, config.bridge);
     Ok((Arc::new(service.with_a_schedule()), config.door))
+}
+
+/// Writes a line for the platform to standard output. Work that is done stays done if it cannot be
+/// written.
+pub fn print(line: &Value) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Sweeps because a schedule says so, in a process that has until `ends`, and gives what was counted
@@ -81,7 +91,17 @@ pub async fn sweep(
     let account_calls = calls.so_far();
     let problem = match swept {
         Ok(Ok(sweep)) => {
-            tracing::info!(?sweep, ms, account_calls, "swept");
+            tracing::info!(
+                confirmed = sweep.confirmed,
+                waiting = sweep.waiting,
+                held = sweep.held,
+                failed = sweep.failed,
+                deleted = sweep.deleted,
+                left = sweep.left,
+                ms,
+                account_calls,
+                "swept"
+            );
             return Ok(json!({
                 "confirmed": sweep.confirmed,
                 "waiting": sweep.waiting,

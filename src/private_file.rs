@@ -106,3 +106,20 @@ mod tests {
         assert_eq!(fs::read_to_string(&old).unwrap(), "kept");
     }
 }
+/// Whether a text can be the name of a file, and is not something that was mistaken for one: a URL,
+/// a connection string, a signature, one of our own secrets. Names are shown in errors and in logs.
+pub fn is_a_name(text: &str) -> bool {
+    const OTHERS: [&str; 9] = [
+        "\"",
+        "?",
+        "@microsoft.",
+        "accountkey=",
+        "http:",
+        "https:",
+        "scimbridge_",
+        "scimsweep_",
+        "sig=",
+    ];
+    let text = text.to_lowercase();
+    !OTHERS.iter().any(|other| text.contains(other))
+}

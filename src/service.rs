@@ -377,10 +377,13 @@ impl Gate for Service {
         });
         // Whoever unlocked it, the bridge that requests go through is the one to look at.
         let current = self.lock().as_ref().map(|open| open.bridge.clone());
-        let account = match unattended.ok().or(current) {
-            Some(bridge) => Some(self.check(&bridge, now).await),
-            None => None,
+        let account = async {
+            match unattended.ok().or(current) {
+                Some(bridge) => Some(self.check(&bridge, now).await),
+                None => None,
+            }
         };
+        let (account, guard) = tokio::join!(account, self.store.guard());
         let (file, problem) = self.scimsession.last();
         Health::new(Findings {
             place: self.scimsession.source().to_string(),
@@ -389,6 +392,7 @@ impl Gate for Service {
                 .as_ref()
                 .map(|error| (error.to_string(), remedy(error))),
             standstill,
+            store: guard.map(drop),
             account,
             now,
         })

@@ -14,15 +14,15 @@ use std::{
 
 use axum::{
     Json,
-    body::{HttpBody, to_bytes},
+    body::to_bytes,
     extract::Request,
     http::{HeaderMap, Method, StatusCode, header::HOST},
     response::{IntoResponse, Response},
 };
 use scim_bridge::{
     function::{self, environment},
-    http::{self, Gate, Invocation},
-    log, metrics, scim,
+    http::{self, Gate, Invocation, MayLackBody},
+    log, metrics,
     service::Service,
 };
 use serde::Deserialize;
@@ -124,19 +124,11 @@ impl Handler {
         if here && let Some(host) = request.headers().get(FORWARDED_HOST).cloned() {
             request.headers_mut().insert(HOST, host);
         }
-        let response = match lacks_a_body(&request) {
-            true => scim::Error::length_required(
-                "the request arrived without a body: send it with Content-Length, for a body in \
-                 chunks does not get through every Functions host",
-            )
-            .into_response(),
-            false => {
-                if let Some(invocation) = invocation {
-                    request.extensions_mut().insert(invocation);
-                }
-                self.door.oneshot(request).await?
-            }
-        };
+        if let Some(invocation) = invocation {
+            request.extensions_mut().insert(invocation);
+        }
+        request.extensions_mut().insert(MayLackBody);
+        let response = self.door.oneshot(request).await?;
         emit(metrics::take());
         Ok(response)
     }
@@ -164,10 +156,11 @@ impl Handler {
                     ),
                 }
             }
-            false => (
-                StatusCode::BAD_REQUEST,
-                json!({ "problem": "this is not a tick of the timer" }),
-            ),
+            false => {
+                let problem = "this is not a tick of the function confirm";
+                tracing::warn!(id, "{problem}");
+                (StatusCode::BAD_REQUEST, json!({ "problem": problem }))
+            }
         };
         let answer = json!({
             "Outputs": {},
@@ -204,15 +197,8 @@ fn wrapped() -> Response {
     (StatusCode::NOT_IMPLEMENTED, problem).into_response()
 }
 
-/// Whether a request that has to have a body has none. A host that makes a request anew (forwarding
-/// mode) leaves out bodies of unknown length.
-fn lacks_a_body(request: &Request) -> bool {
-    let with_body = [Method::POST, Method::PUT, Method::PATCH];
-    with_body.contains(request.method()) && request.body().is_end_stream()
-}
-
-/// What the host says of a request, if it says something that can be its own. The last word is the
-/// host's: a caller may have sent such a header, too.
+/// What the host says of a request, if it says something that can be its own. A caller may have sent
+/// such headers, too: of ids the host's is the last, while it goes on with a caller's trace.
 fn invocation(headers: &HeaderMap) -> Option<Invocation> {
     let last = |name: &str| {
         let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
@@ -234,9 +220,8 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Writes what was counted as a line that Application Insights keeps: alerts look for these.
-#[allow(clippy::print_stdout)]
 fn emit(counted: Map<String, Value>) {
     if !counted.is_empty() {
-        println!("{}", json!({ "metrics": counted }));
+        function::print(&json!({ "metrics": counted }));
     }
 }

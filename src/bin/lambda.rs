@@ -193,7 +193,6 @@ fn trace(context: &Context) -> Option<String> {
 
 /// Writes what was counted as one line in CloudWatch's embedded metric format, which CloudWatch
 /// reads out of the log.
-#[allow(clippy::print_stdout)]
 fn emit(mut line: Map<String, Value>) {
     if line.is_empty() {
         return;
@@ -219,7 +218,7 @@ fn emit(mut line: Map<String, Value>) {
             }],
         }),
     );
-    println!("{}", Value::Object(line));
+    function::print(&Value::Object(line));
 }
 
 fn unit(name: &str) -> &'static str {

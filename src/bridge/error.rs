@@ -112,6 +112,11 @@ impl From<state::Error> for Error {
                 "the bridge cannot reach its state store: try again later",
                 text,
             ),
+            E::Refused(_) => Self::unavailable(
+                "the bridge's state store does not let it in: an administrator has to see to the \
+                 store and to the bridge's rights on it",
+                text,
+            ),
             E::Corrupt(_) => Self {
                 outside: scim::Error::internal(
                     "the bridge cannot read a record in its state store: see its log",

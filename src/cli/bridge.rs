@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Who the audit says it was.
-const ACTOR: &str = "administrator";
+pub(super) const ACTOR: &str = "administrator";
 
 /// A bridge with the settings, the state and the credentials of the one that runs. Whoever uses it
 /// has shown a secret that opens the scimsession. It asks the account only when it needs to.

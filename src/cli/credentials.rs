@@ -13,7 +13,7 @@ use super::{
     terminal::{Output, progress},
     token,
 };
-use crate::credentials::{Access, ScimSession, Secret, Source, SweepKey};
+use crate::credentials::{Access, ScimSession, Secret, Source, StoreError, SweepKey};
 
 #[derive(Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
@@ -41,8 +41,11 @@ pub enum Command {
         #[arg(long, value_name = "PLACE")]
         sweep_key: Option<Source>,
         /// Replace the scimsession there even if somebody can open it who cannot open this one.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "unless_there")]
         force: bool,
+        /// Leave a scimsession alone that is there already, and everything with it.
+        #[arg(long)]
+        unless_there: bool,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -101,6 +104,12 @@ impl Target {
     }
 }
 
+/// Whether an account server's address is this machine's own.
+fn is_here(address: &str) -> bool {
+    let url = reqwest::Url::parse(address);
+    url.is_ok_and(|url| crate::azure_identity::is_loopback(&url))
+}
+
 /// Refuses to replace a scimsession for the same device that others can open: tokens were added
 /// there, and would be refused. That it brings back some that were revoked there is the same
 /// mistake.
@@ -133,19 +142,40 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             sweep_key_to,
             sweep_key,
             force,
+            unless_there,
             place,
             output,
         } => {
             for place in [Some(&to), sweep_key_to.as_ref()].into_iter().flatten() {
                 target.accept(place)?;
             }
-            let kept = Kept::read(&place).await?;
             let stores = stores()?;
             let mut value = json!({ "scimsession": to.to_string() });
-            let mut text = String::new();
-            if !force && let Ok(present) = stores.read(&to).await {
+            let present = match stores.read(&to).await {
+                Ok(present) => Some(present),
+                Err(StoreError::Missing { .. }) => None,
+                Err(_) if force => None,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(present) = present.as_ref().filter(|_| unless_there) {
+                value["scimsessionVersion"] = present.version.clone().into();
+                let text = format!(
+                    "There is a scimsession in {to}, version {}: it is left as it is.",
+                    present.version
+                );
+                return Ok(output.show(&value, &text)?);
+            }
+            let kept = Kept::read(&place).await?;
+            if let Some(present) = present.filter(|_| !force) {
                 keeps_everybody(&kept.file, &present.text)?;
             }
+            if target != Target::File && is_here(kept.file.sign_in_address()) {
+                progress(
+                    "warning: these credentials are for an account server on this machine, which a \
+                     bridge in a cloud cannot reach",
+                );
+            }
+            let mut text = String::new();
             // The key first: a new file without its key would stop the sweep.
             if let Some(key_to) = sweep_key_to {
                 let sweep_key = sweep_key.or_else(|| kept.sweep_key_beside());

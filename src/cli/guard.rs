@@ -55,13 +55,20 @@ pub async fn run(command: Command) -> Result<(), Failure> {
                 "liftedUntil": lifted,
                 "refusedAt": refused,
             });
+            if let Some(until) = lifted {
+                let text = format!(
+                    "The guard is lifted until {until}: everything passes, and nothing counts. \
+                     Then up to {} people may be suspended or deleted in an hour.",
+                    status.limit
+                );
+                return Ok(output.show(&value, &text)?);
+            }
             let mut text = format!(
-                "{} people were suspended or deleted within the last hour; up to {} may be.",
+                "{} people were suspended or deleted within the last hour, as far as they count; \
+                 up to {} may be.",
                 status.removed, status.limit
             );
-            if let Some(until) = lifted {
-                text += &format!("\nThe guard is lifted until {until}: everything passes.");
-            } else if let Some(at) = refused {
+            if let Some(at) = refused {
                 text += &format!(
                     "\nSomething was refused, last at {at}: a removal, or the emptying of a large \
                      group. If it is meant: scim-bridge guard lift"

@@ -232,8 +232,10 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             NotDecided::State(error) => status(error),
         };
     }
-    if let Some(state::Error::Unavailable(_)) = error.downcast_ref::<state::Error>() {
-        return Status::Unreachable;
+    match error.downcast_ref::<state::Error>() {
+        Some(state::Error::Unavailable(_)) => return Status::Unreachable,
+        Some(state::Error::Refused(_)) => return Status::Refused,
+        _ => {}
     }
     if let Some(error) = error.downcast_ref::<BridgeError>() {
         return match error.outside.status {

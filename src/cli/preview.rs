@@ -130,8 +130,9 @@ async fn each(
     let mut after = None;
     loop {
         let (lines, next) = bridge.audit_lines(since, after.as_deref()).await?;
-        let not_done = |line: &&AuditEntry| line.outcome != AuditOutcome::Done;
-        lines.iter().filter(not_done).try_for_each(&mut see)?;
+        let concerns =
+            |line: &&AuditEntry| line.outcome != AuditOutcome::Done && line.actor != bridge::ACTOR;
+        lines.iter().filter(concerns).try_for_each(&mut see)?;
         after = next;
         if after.is_none() {
             return Ok(());

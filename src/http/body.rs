@@ -22,6 +22,11 @@ pub const LIMIT: usize = 2 * 1024 * 1024;
 /// What a packed body begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What handed the request on leaves out bodies of unknown length: where there is none, this may be
+/// why. Given as an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct MayLackBody;
+
 /// A JSON object that a client sent.
 pub struct Body(pub Value);
 
@@ -39,6 +44,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                 "the body's Content-Encoding is not understood: send gzip, or the body as it is",
             ));
         }
+        let may_lack = request.extensions().get::<MayLackBody>().is_some();
         let bytes =
             to_bytes(request.into_body(), LIMIT)
                 .await
@@ -50,6 +56,12 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                         "the body broke off, or is not encoded as its headers say",
                     ),
                 })?;
+        if bytes.is_empty() && may_lack {
+            return Err(scim::Error::length_required(
+                "the request arrived without a body: send it with Content-Length, for a body in \
+                 chunks does not get through everything that is in front of the bridge",
+            ));
+        }
         if bytes.starts_with(&GZIP) {
             return Err(scim::Error::unsupported_media_type(
                 "the body is packed with gzip, and its Content-Encoding did not arrive: send the \

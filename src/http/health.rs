@@ -19,6 +19,7 @@ use super::Gate;
 use crate::{
     account,
     credentials::{Access, Loaded, Recipient, ScimSession, Scope},
+    state,
 };
 
 /// How long a report is to be believed.
@@ -119,6 +120,8 @@ pub struct Findings<'a> {
     pub problem: Option<(String, &'static str)>,
     /// Why no sweep would work now.
     pub standstill: Option<Standstill>,
+    /// Whether the state store answers.
+    pub store: Result<(), state::Error>,
     /// Whether the account lets the bridge in; `None` if it could not be asked.
     pub account: Option<Result<(), account::Error>>,
     /// The present.
@@ -149,6 +152,7 @@ impl Health {
         let reports = vec![
             report("SCIMServer", scim_server(&found)),
             report("AccountService", account_service(&found)),
+            report("StateStore", state_store(&found)),
             report("ConfirmationWatcher", confirmation_watcher(&found)),
         ];
         Self {
@@ -288,6 +292,17 @@ fn account_service(found: &Findings<'_>) -> Finding {
     }
 }
 
+fn state_store(found: &Findings<'_>) -> Finding {
+    match &found.store {
+        Ok(()) => HEALTHY,
+        Err(error) => finding(
+            Verdict::Down,
+            error.to_string(),
+            "see whether the store is there, and whether the bridge may read and write it",
+        ),
+    }
+}
+
 fn confirmation_watcher(found: &Findings<'_>) -> Finding {
     match &found.standstill {
         None => HEALTHY,
@@ -385,6 +400,7 @@ mod tests {
             file,
             problem: None,
             standstill: None,
+            store: Ok(()),
             account: Some(Ok(())),
             now: NOW,
         }
@@ -405,6 +421,7 @@ mod tests {
             })
         };
         let refused = account::Error::CredentialsRefused("password changed".to_owned());
+        let away = state::Error::Refused("there is no such table".to_owned());
         let good = || findings(Some(&fine));
         for (found, verdict) in [
             (good(), Verdict::Healthy),
@@ -439,6 +456,13 @@ mod tests {
                     ..good()
                 },
                 Verdict::Locked,
+            ),
+            (
+                Findings {
+                    store: Err(away),
+                    ..good()
+                },
+                Verdict::Down,
             ),
             (
                 Findings {

@@ -42,6 +42,7 @@ mod serve;
 mod users;
 
 pub use base::Mount;
+pub use body::MayLackBody;
 pub use guard::Invocation;
 pub use serve::{serve, told_to_stop};
 

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    RequestBuilder, Response, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// How long everything together may take, waiting included.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -11,6 +15,16 @@ pub const LIMIT: Duration = Duration::from_secs(5);
 const TRY_LIMIT: Duration = Duration::from_secs(2);
 /// The wait before the second try, doubled before every further one.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// An answer that arrived whole.
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Its body, which may be a secret.
+    pub body: Zeroizing<Vec<u8>>,
+}
 
 /// Every try failed, or there is no time for the next one.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +37,7 @@ pub struct OutOfReach(String);
 ///
 /// # Errors
 /// The last try's reason.
-pub async fn send(request: RequestBuilder) -> Result<Response, OutOfReach> {
+pub async fn send(request: RequestBuilder) -> Result<Answer, OutOfReach> {
     let end = Instant::now() + LIMIT;
     let mut wait = FIRST_WAIT;
     loop {
@@ -37,7 +51,10 @@ pub async fn send(request: RequestBuilder) -> Result<Response, OutOfReach> {
                 format!("it answers {}", answer.status()),
                 retry_after(&answer),
             ),
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => match whole(answer).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => (super::reason(error), None),
+            },
             Err(error) => (super::reason(error), None),
         };
         let pause = asked.unwrap_or(wait + jitter(wait)).max(wait);
@@ -50,6 +67,14 @@ pub async fn send(request: RequestBuilder) -> Result<Response, OutOfReach> {
         tokio::time::sleep(pause).await;
         wait *= 2;
     }
+}
+
+async fn whole(answer: Response) -> reqwest::Result<Answer> {
+    Ok(Answer {
+        status: answer.status(),
+        headers: answer.headers().clone(),
+        body: Zeroizing::new(answer.bytes().await?.into()),
+    })
 }
 
 fn worth_repeating(status: StatusCode) -> bool {

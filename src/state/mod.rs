@@ -439,7 +439,21 @@ pub enum Error {
     /// The store could not be reached, or did not answer in time.
     #[error("the state store cannot be reached: {0}")]
     Unavailable(String),
+    /// The store is not there, or does not let the bridge in: an administrator has to see to it.
+    #[error("the state store cannot be used: {0}")]
+    Refused(String),
     /// The store holds something that this version cannot read.
     #[error("the state store holds a record that cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl Error {
+    /// The same, which happened to this record.
+    #[must_use]
+    fn at(self, record: &str) -> Self {
+        match self {
+            Self::Corrupt(reason) => Self::Corrupt(format!("{record}: {reason}")),
+            other => other,
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::dynamodb::{DynamoStore, TableArn};
 #[cfg(feature = "azure")]
 use super::table_storage::{TableStore, TableUrl};
 use super::{Result, StateStore};
+use crate::private_file::is_a_name;
 
 /// A file, or a table in a cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl FromStr for Place {
                 "an ARN, but this program was built without AWS".to_owned(),
             ));
         }
-        if text.starts_with("https://") || text.starts_with("http://") {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        if scheme.is_some_and(|one| ["https", "http"].contains(&&*one.to_ascii_lowercase())) {
             #[cfg(feature = "azure")]
             return match text.parse() {
                 Ok(url) => Ok(Self::TableStorage(url)),
@@ -50,6 +52,13 @@ impl FromStr for Place {
             #[cfg(not(feature = "azure"))]
             return Err(NotAPlace(
                 "a URL, but this program was built without Azure".to_owned(),
+            ));
+        }
+        if !is_a_name(text) {
+            return Err(NotAPlace(
+                "names no file: it has to be a path, the ARN of a DynamoDB table, or the URL of a \
+                 table of Azure Table Storage, and holds no key and no signature"
+                    .to_owned(),
             ));
         }
         Ok(Self::File(text.into()))
@@ -87,8 +96,8 @@ impl Place {
             #[cfg(feature = "local")]
             Self::File(path) => Ok(Arc::new(super::sqlite::SqliteStore::open(path)?)),
             #[cfg(not(feature = "local"))]
-            Self::File(_) => Err(super::Error::Unavailable(
-                "this program was built without files: SCIM_BRIDGE_STATE has to name a table"
+            Self::File(_) => Err(super::Error::Refused(
+                "this program keeps no state in files: SCIM_BRIDGE_STATE has to name a table"
                     .to_owned(),
             )),
             #[cfg(feature = "aws")]

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::{Error, Person, Result, Timestamp, Versioned};
+use super::{AuditEntry, Error, Person, Result, Timestamp, Versioned};
 
 /// The form of the records. A release that does not know a record's form leaves it alone.
 pub(super) const FORMAT: i64 = 1;
@@ -126,8 +126,23 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Result<String> {
     serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
+fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
     serde_json::from_str(record).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+fn is_known(format: Option<i64>) -> Result<()> {
+    match format {
+        Some(format) if format > FORMAT => Err(Error::Corrupt(
+            "a newer release of the bridge wrote it: update this one".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A line of the audit.
+pub(super) fn decode_line(line: &str, format: Option<i64>) -> Result<AuditEntry> {
+    is_known(format)?;
+    from_json(line)
 }
 
 /// A record from its parts, as far as there are any.
@@ -136,11 +151,7 @@ pub(super) fn decode<T: DeserializeOwned>(
     version: Option<i64>,
     format: Option<i64>,
 ) -> Result<Versioned<T>> {
-    if format.is_some_and(|format| format > FORMAT) {
-        return Err(Error::Corrupt(
-            "a newer release of the bridge wrote it: update this one".to_owned(),
-        ));
-    }
+    is_known(format)?;
     let corrupt = || Error::Corrupt("an item without record or version".to_owned());
     let version = version.and_then(|version| u64::try_from(version).ok());
     Ok(Versioned {

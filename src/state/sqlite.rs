@@ -328,7 +328,10 @@ impl StateStore for SqliteStore {
             let mut rows = statement.query(params![after, limit])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push((row.get(2)?, decode(row)?));
+                let id: String = row.get(2)?;
+                let record =
+                    decode(row).map_err(|error| error.at(&format!("Confirmation {id}")))?;
+                found.push((id, record));
             }
             Ok(found)
         })
@@ -499,7 +502,7 @@ fn milliseconds(at: Timestamp) -> i64 {
 }
 
 /// The tables of versioned records.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Table {
     Person,
     ManagedGroup,
@@ -563,7 +566,8 @@ fn read<T: DeserializeOwned>(
 ) -> Result<Option<Versioned<T>>> {
     let mut statement = connection.prepare_cached(table.select())?;
     let mut rows = statement.query([id])?;
-    rows.next()?.map(decode).transpose()
+    let record = rows.next()?.map(decode).transpose();
+    record.map_err(|error: Error| error.at(&format!("{table:?} {id}")))
 }
 
 fn put(

@@ -1,6 +1,7 @@
 //! The handler's process: how it starts, ends, and starts again.
 
 use std::{
+    fs::File,
     net::TcpListener,
     process::{Command, Output, Stdio},
 };
@@ -11,6 +12,8 @@ use crate::{
     host::{Handler, program},
     support::{Provider, World, until},
 };
+
+const TABLE: &str = "https://account.table.core.windows.net/state";
 
 #[tokio::test]
 async fn a_handler_that_dies_is_missed_by_nobody() {
@@ -44,12 +47,35 @@ async fn a_handler_that_is_told_to_stop_finishes_and_signs_out() {
     assert_eq!(world.asked_about("/session/signout").len(), 1);
 }
 
+/// A platform that takes no more lines is no reason to lose what was done.
+#[tokio::test]
+async fn a_request_is_answered_although_nothing_can_be_written() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let full = || File::create("/dev/full").unwrap();
+    let mut process = Command::new(program())
+        .env_clear()
+        .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+        .env("SCIM_BRIDGE_STATE", TABLE)
+        .stdin(Stdio::null())
+        .stdout(full())
+        .stderr(full())
+        .spawn()
+        .unwrap();
+    let client = scim_bridge::outbound::client(None).unwrap();
+    let url = format!("http://127.0.0.1:{port}/Users");
+    let answer = until(async || client.get(&url).send().await.ok()).await;
+    assert_eq!(answer.status(), 401);
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
 #[test]
 fn what_cannot_start_says_why() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().port().to_string();
     let port = ("FUNCTIONS_CUSTOMHANDLER_PORT", "9");
-    let table = "https://account.table.core.windows.net/state";
     for (variables, told) in [
         (&[][..], "started by the Azure Functions host"),
         (
@@ -66,6 +92,10 @@ fn what_cannot_start_says_why() {
             &[port, ("SCIM_BRIDGE_ROOT_CERTIFICATES", "/dev/null")],
             "root certificates",
         ),
+        (
+            &[port, ("SCIM_BRIDGE_ROOT_CERTIFICATES", "/nowhere/ca.pem")],
+            "/nowhere/ca.pem",
+        ),
     ] {
         let Output {
             status,
@@ -73,7 +103,7 @@ fn what_cannot_start_says_why() {
             stderr,
         } = Command::new(program())
             .env_clear()
-            .env("SCIM_BRIDGE_STATE", table)
+            .env("SCIM_BRIDGE_STATE", TABLE)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()

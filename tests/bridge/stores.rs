@@ -177,3 +177,38 @@ async fn in_key_vault() {
     let processes = 3;
     assert_eq!(azure.issued(), processes);
 }
+
+/// Tokens that were added there are not lost to whoever pushes an older file.
+#[tokio::test]
+async fn what_is_there_is_replaced_by_nobody_who_has_not_seen_it() {
+    let (world, azure) = (World::new().await, Azure::start().await);
+    let to = azure.secret("scimsession");
+    let mut settings = azure.managed_identity();
+    let push = async |more: &[&str]| {
+        let arguments = ["credentials", "push", "azure", "--json", "--to", &to];
+        let settings = azure.managed_identity();
+        world.run(&[&arguments, more].concat(), &settings).await
+    };
+    assert!(push(&[]).await.stderr.contains("on this machine"));
+    settings.push(("SCIM_BRIDGE_SCIMSESSION", &to));
+    settings.push(("SCIM_BRIDGE_TOKEN", &world.token));
+    let added = ["token", "add", "--label", "okta", "--json"];
+    let added = world.run(&added, &settings).await.json();
+    secrets::remember(added["token"].as_str().unwrap());
+
+    let refused = push(&[]).await;
+    assert!(
+        refused.stderr.contains("other tokens"),
+        "{}",
+        refused.stderr
+    );
+    // Who may not read cannot know.
+    azure.fail(Service::Vault, &[(403, None)]);
+    assert_eq!(push(&[]).await.status, 3);
+    let left = push(&["--unless-there"]).await.json();
+    assert_eq!(left["scimsessionVersion"], added["version"]);
+    assert_ne!(
+        push(&["--force"]).await.json()["scimsessionVersion"],
+        added["version"]
+    );
+}

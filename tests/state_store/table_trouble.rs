@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -50,6 +53,17 @@ struct Way {
     client: reqwest::Client,
     trouble: Trouble,
     seen: Arc<Mutex<HashSet<(Method, String, String)>>>,
+    /// How many more transactions are refused within their answers.
+    refusals: Arc<AtomicUsize>,
+}
+
+impl Way {
+    /// Whether this is one of the next few that are refused, too.
+    fn again(&self) -> bool {
+        let more = |left: usize| left.checked_sub(1);
+        let left = self.refusals.fetch_update(Relaxed, Relaxed, more);
+        left.is_ok()
+    }
 }
 
 /// A store with trouble on the way to its table.
@@ -61,6 +75,7 @@ async fn store(trouble: Trouble) -> Option<(TableStore, Way)> {
         client: outbound::client(None).unwrap(),
         trouble,
         seen: Arc::default(),
+        refusals: Arc::new(AtomicUsize::new(20)),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let from = format!("http://{}", listener.local_addr().unwrap());
@@ -91,7 +106,7 @@ async fn forward(State(way): State<Way>, request: Request) -> Response {
         }
         _ => {}
     }
-    if way.trouble == Trouble::Within && is_new {
+    if way.trouble == Trouble::Within && (is_new || way.again()) {
         let answer = "--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
                       Content-Type: application/http\r\n\r\nHTTP/1.1 503 Service Unavailable\r\n\
                       \r\n{\"odata.error\":{\"code\":\"ServerBusy\",\"message\":{\"value\":\"0:x\"}}}\r\n\

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header::WWW_AUTHENTICATE};
+use reqwest::{Method, RequestBuilder, StatusCode, Url, header::WWW_AUTHENTICATE};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{NotASource, Problem, Stored, not_a_source};
 use crate::{
     azure_identity::{self, Audience, Identity, SendError},
-    outbound::{self, retry},
+    outbound::retry::{self, Answer},
 };
 
 const API_VERSION: &str = "2025-07-01";
@@ -156,14 +156,12 @@ impl KeyVault {
     ) -> Result<(Zeroizing<String>, String), Problem> {
         let mut audience = self.audience(secret).await?;
         let mut answer = self.send(&request, &audience).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
+        if answer.status == StatusCode::UNAUTHORIZED {
             self.identity.forget(&audience).await;
             audience = audience_of(&answer, secret)?;
             answer = self.send(&request, &audience).await?;
         }
-        let status = answer.status();
-        let body = answer.bytes().await;
-        let body = body.map_err(|error| Problem::Unreachable(outbound::reason(error)))?;
+        let (status, body) = (answer.status, answer.body);
         if !status.is_success() {
             return Err(refusal(status, &body));
         }
@@ -175,11 +173,7 @@ impl KeyVault {
         Ok((Zeroizing::new(bundle.value), version))
     }
 
-    async fn send(
-        &self,
-        request: &RequestBuilder,
-        audience: &Audience,
-    ) -> Result<Response, Problem> {
+    async fn send(&self, request: &RequestBuilder, audience: &Audience) -> Result<Answer, Problem> {
         let request = request.try_clone();
         let request =
             request.ok_or_else(|| Problem::Unusable("the request is a stream".to_owned()))?;
@@ -198,10 +192,9 @@ impl KeyVault {
             return Ok(known.clone());
         }
         let answer = send(self.request(Method::GET, secret)).await?;
-        let status = answer.status();
+        let status = answer.status;
         if status != StatusCode::UNAUTHORIZED {
-            let body = answer.bytes().await.unwrap_or_default();
-            return Err(match refusal(status, &body) {
+            return Err(match refusal(status, &answer.body) {
                 Problem::Denied(reason) => Problem::Denied(reason),
                 _ => Problem::Unusable(format!(
                     "it answers {status} where a Key Vault asks for a token: check the vault's URL"
@@ -214,7 +207,7 @@ impl KeyVault {
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, Problem> {
+async fn send(request: RequestBuilder) -> Result<Answer, Problem> {
     let answer = retry::send(request).await;
     answer.map_err(|error| Problem::Unreachable(error.to_string()))
 }
@@ -228,9 +221,9 @@ fn no_token(error: azure_identity::Error) -> Problem {
 
 /// What a vault that answered 401 wants a token for. It must be the vault's own service: a wrong
 /// vault could otherwise collect tokens for other places.
-fn audience_of(answer: &Response, secret: &SecretUrl) -> Result<Audience, Problem> {
+fn audience_of(answer: &Answer, secret: &SecretUrl) -> Result<Audience, Problem> {
     let denied = |reason: String| Err(Problem::Denied(reason));
-    let challenges = answer.headers().get_all(WWW_AUTHENTICATE).into_iter();
+    let challenges = answer.headers.get_all(WWW_AUTHENTICATE).into_iter();
     let bearer = challenges
         .filter_map(|value| bearer_parameters(value.to_str().ok()?))
         .next();

@@ -7,6 +7,7 @@ use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 use zeroize::Zeroizing;
 
 use super::{BearerToken, SweepKey};
+use crate::private_file::is_a_name;
 
 mod file;
 #[cfg(feature = "azure")]
@@ -22,6 +23,9 @@ pub use secrets_manager::SecretArn;
 /// How long a place may take to answer, tries and waits together. On one machine somebody's
 /// sign-in may have to be renewed first, by a program that is slow to start.
 const LIMIT: Duration = Duration::from_secs(if cfg!(feature = "local") { 20 } else { 5 });
+
+const WHAT_IT_IS: &str = "has to be a path, the ARN of a Secrets Manager secret, or the https:// \
+                          URL of a Key Vault secret: the place, not what is in it";
 
 /// Which place keeps a secret, written as one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +72,10 @@ impl FromStr for Source {
                 "an ARN, but this program was built without AWS",
             ));
         }
-        if !text.contains("://") {
+        if !text.contains("://") && is_a_name(text) {
             return Ok(Self::File(text.into()));
         }
-        let url = Url::parse(text).map_err(|error| not_a_source(&format!("no URL: {error}")))?;
+        let url = Url::parse(text).map_err(|_| not_a_source(WHAT_IT_IS))?;
         match url.scheme() {
             "file" => url
                 .to_file_path()
@@ -83,10 +87,7 @@ impl FromStr for Source {
             "https" | "http" => Err(not_a_source(
                 "a Key Vault's URL, but this program was built without Azure",
             )),
-            _ => Err(not_a_source(
-                "has to be a path, the ARN of a Secrets Manager secret, or the https:// URL of a \
-                 Key Vault secret",
-            )),
+            _ => Err(not_a_source(WHAT_IT_IS)),
         }
     }
 }

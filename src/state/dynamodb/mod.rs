@@ -16,7 +16,7 @@ use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
     ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
     records::{
-        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, digest, encode, fit, from_json,
+        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode_line, digest, encode, fit,
         milliseconds, milliseconds_of, random,
     },
 };
@@ -193,10 +193,11 @@ impl DynamoStore {
             for key in &links.plain {
                 writes.push(delete(table, key, None)?);
             }
+            // Before the record: nobody would look for them after it.
+            for key in &late {
+                self.table.delete(key).await?;
+            }
             if self.table.transact(writes).await?.is_none() {
-                for key in &late {
-                    self.table.delete(key).await?;
-                }
                 return Ok(());
             }
         }
@@ -491,9 +492,10 @@ impl StateStore for DynamoStore {
             in_work: false,
         };
         let items = self.table.query(&range).await?;
-        let entries = items
-            .iter()
-            .map(|item| from_json(get_text(item, "record").unwrap_or_default()));
+        let entries = items.iter().map(|item| {
+            let record = get_text(item, "record").unwrap_or_default();
+            decode_line(record, get_number(item, "format"))
+        });
         let last = items.last().filter(|_| items.len() == limit);
         let next = last
             .and_then(|item| get_text(item, "sk"))
@@ -589,11 +591,12 @@ fn claim(key: &CreationKey) -> Key {
 }
 
 fn decode<T: DeserializeOwned>(item: &Item) -> Result<Versioned<T>> {
-    super::records::decode(
+    let decoded = super::records::decode(
         get_text(item, "record"),
         get_number(item, "version"),
         get_number(item, "format"),
-    )
+    );
+    decoded.map_err(|error| error.at(get_text(item, "pk").unwrap_or_default()))
 }
 
 fn put(table: &str, item: Item, condition: Option<&Condition>) -> Result<TransactWriteItem> {

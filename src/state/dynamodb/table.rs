@@ -448,22 +448,25 @@ impl Table {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
+        let refused = |reason: String| Error::Refused(format!("{}: {reason}", self.arn));
         let reason = match cause(error) {
             Cause::NoCredentials(reason)
             | Cause::Unreachable(reason)
             | Cause::Unsendable(reason) => reason,
             Cause::Refused { code, .. } if code == "ResourceNotFoundException" => {
-                "there is no such table, or not this index of it: check the ARN".to_owned()
+                let reason = "there is no such table, or not this index of it: check the ARN";
+                return refused(reason.to_owned());
             }
             // The text names the action and the role that lacks it.
             Cause::Refused { code, message, .. } if code == "AccessDeniedException" => {
-                format!("{code}: {message}")
+                return refused(format!("{code}: {message}"));
             }
             Cause::Refused { status, code, .. } if is_passing(status, &code) => {
                 format!("it answers {code}")
             }
             Cause::Refused { status, code, .. } if is_identity(status, &code) => {
-                format!("it answers {code}: check the AWS credentials and this machine's clock")
+                let remedy = "check the AWS credentials and this machine's clock";
+                return refused(format!("it answers {code}: {remedy}"));
             }
             Cause::Refused { code, .. } => format!("it answers {code}"),
             Cause::Strange(status) => {

@@ -10,6 +10,8 @@ mod key;
 mod table;
 mod url;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,7 +21,7 @@ use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
     ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
     records::{
-        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode, encode, fit, from_json,
+        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode, decode_line, encode, fit,
         milliseconds, random,
     },
 };
@@ -48,6 +50,9 @@ const CLAIM: &str = "claim";
 
 /// What the guard's only record is known by.
 const REMOVALS: &str = "removals";
+
+/// How long what is too old is looked for, beside something else.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How many records are read at the same time, where there are many: no request reads more than
 /// one by its key.
@@ -202,6 +207,8 @@ impl TableStore {
     /// Makes the writes of which the first is the record's and the second may be to take an
     /// external id.
     async fn write(&self, record: &Record, writes: Vec<Write>) -> Result<()> {
+        let takes = |write: &Write| matches!(write.kind, Kind::Insert(_));
+        let takes_external_id = writes.get(1).is_some_and(takes);
         let Written::Refused(place) = self.table.write(record.partition, writes).await? else {
             return Ok(());
         };
@@ -210,7 +217,7 @@ impl TableStore {
             return Ok(());
         }
         match place {
-            Some(1) => Err(Error::ExternalIdTaken),
+            Some(1) if takes_external_id => Err(Error::ExternalIdTaken),
             _ => Err(Error::Conflict),
         }
     }
@@ -244,8 +251,10 @@ impl TableStore {
             let (_, late) = fit(&mut Links::default(), &mut gone);
             let mut writes = vec![Write::new(row(RECORD, &[id]), Kind::DeleteIf(known.etag))];
             writes.extend(gone.external_id.into_iter().chain(gone.plain).map(delete));
+            // Before the record: nobody would look for them after it.
+            self.write_apart(partition, late, delete).await?;
             if let Written::Done = self.table.write(partition, writes).await? {
-                return self.write_apart(partition, late, delete).await;
+                return Ok(());
             }
         }
         Err(Error::Conflict)
@@ -260,13 +269,17 @@ impl TableStore {
             select: None,
             limit: TRANSACTION,
         };
-        let found = self.table.query(&query).await.unwrap_or_default();
         let delete = |there: &Properties| {
             let etag = etag(there).ok()?;
             Some(Write::new(text(there, "RowKey")?, Kind::DeleteIf(etag)))
         };
-        let writes = found.iter().filter_map(delete).collect();
-        let _ = self.table.write(partition, writes).await;
+        let work = async {
+            let found = self.table.query(&query).await.unwrap_or_default();
+            let writes = found.iter().filter_map(delete).collect();
+            let _ = self.table.write(partition, writes).await;
+        };
+        // Somebody waits, who has other things to do.
+        let _ = tokio::time::timeout(HOUSEKEEPING, work).await;
     }
 }
 
@@ -468,7 +481,10 @@ impl StateStore for TableStore {
             limit,
         };
         let found = self.table.query(&query).await?;
-        let entries = found.iter().map(|there| from_json(&gather(there)));
+        let entries = found.iter().map(|there| {
+            let format = there.get("format").and_then(Value::as_i64);
+            decode_line(&gather(there), format)
+        });
         let last = found.last().filter(|_| found.len() == limit);
         let next = last.and_then(|there| text(there, "RowKey"));
         Ok((entries.collect::<Result<_>>()?, next.map(str::to_owned)))
@@ -602,7 +618,9 @@ fn etag(there: &Properties) -> Result<String> {
 
 fn record_of<T: DeserializeOwned>(there: &Properties) -> Result<Versioned<T>> {
     let number = |name| there.get(name).and_then(Value::as_i64);
-    decode(Some(&gather(there)), number("version"), number("format"))
+    let decoded = decode(Some(&gather(there)), number("version"), number("format"));
+    let key = |name| text(there, name).unwrap_or_default();
+    decoded.map_err(|error| error.at(&format!("{} {}", key("PartitionKey"), key("RowKey"))))
 }
 
 /// The name of a record's part.

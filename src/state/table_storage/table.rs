@@ -3,12 +3,13 @@
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{
-    Method, RequestBuilder, Response, StatusCode, Url,
+    Method, RequestBuilder, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde::Deserialize;
 use sha2::Sha256;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+use tokio::time::Instant;
 
 use super::{
     batch::{self, Kind, Outcome, Properties, Refusal, Write},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     azure_identity::{Audience, Identity, SendError},
-    outbound::{self, retry},
+    outbound::retry::{self, Answer},
     state::{
         Error, Result,
         records::{pause, random},
@@ -25,8 +26,8 @@ use crate::{
 
 const API_VERSION: &str = "2020-12-06";
 
-/// How often a transaction is tried again that was too much for the service.
-const TRIES: u32 = 4;
+/// The first pause after a transaction that was too much for the service, among those of [`pause`].
+const FIRST_PAUSE: u32 = 3;
 
 /// The most entities of one answer.
 const PAGE: usize = 1000;
@@ -66,12 +67,6 @@ pub(super) struct Query<'a> {
     pub(super) limit: usize,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 #[derive(Deserialize)]
 struct Page {
     value: Vec<Properties>,
@@ -100,7 +95,7 @@ impl Table {
         if answer.status.is_success() {
             return self.read(&answer).map(Some);
         }
-        match answer.refusal() {
+        match refusal(&answer) {
             refusal if is_missing_entity(&refusal) => Ok(None),
             refusal => Err(self.error(&refusal)),
         }
@@ -111,14 +106,15 @@ impl Table {
         let mut found = Vec::new();
         let mut next = Vec::new();
         loop {
-            let left = query.limit - found.len();
+            let left = query.limit.saturating_sub(found.len());
             if left == 0 {
+                found.truncate(query.limit);
                 return Ok(found);
             }
             let url = query_url(&self.url, query, left.min(PAGE), &next);
             let answer = self.send(self.request(Method::GET, url)).await?;
             if !answer.status.is_success() {
-                return Err(self.error(&answer.refusal()));
+                return Err(self.error(&refusal(&answer)));
             }
             found.extend(self.read::<Page>(&answer)?.value);
             // An answer may hold nothing and go on all the same.
@@ -131,6 +127,7 @@ impl Table {
 
     /// Makes all of these writes or none: at most 100, each to another row.
     pub(super) async fn write(&self, partition: &str, mut writes: Vec<Write>) -> Result<Written> {
+        let end = Instant::now() + retry::LIMIT;
         let mut busy = 0;
         while !writes.is_empty() {
             let name = random()?;
@@ -140,7 +137,7 @@ impl Table {
                 .body(batch::body(&self.url, partition, &writes, &name));
             let answer = self.send(request).await?;
             if answer.status != StatusCode::ACCEPTED {
-                return Err(self.error(&answer.refusal()));
+                return Err(self.error(&refusal(&answer)));
             }
             let refusal = match batch::outcome(&String::from_utf8_lossy(&answer.body)) {
                 Outcome::Done(done) if done == writes.len() => break,
@@ -148,8 +145,8 @@ impl Table {
                 Outcome::Refused(refusal) => refusal,
             };
             // Within the answer, where whoever repeats requests does not see it.
-            if matches!(refusal.status, 429 | 500..) && busy < TRIES {
-                pause(busy).await;
+            if matches!(refusal.status, 429 | 500..) && Instant::now() < end {
+                pause(FIRST_PAUSE + busy).await;
                 busy += 1;
                 continue;
             }
@@ -198,15 +195,7 @@ impl Table {
             Caller::PublishedKey => retry::send(request).await.map_err(SendError::from),
             Caller::Identity(identity, audience) => send_as(identity, audience, request).await,
         };
-        let answer = sent.map_err(|error| self.unavailable(error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await;
-        let body = body.map_err(|error| self.unavailable(outbound::reason(error)))?;
-        Ok(Answer {
-            status,
-            headers,
-            body: body.into(),
-        })
+        sent.map_err(|error| self.unavailable(error))
     }
 
     fn read<T: for<'a> Deserialize<'a>>(&self, answer: &Answer) -> Result<T> {
@@ -224,7 +213,7 @@ impl Table {
     fn error(&self, refusal: &Refusal) -> Error {
         let Refusal { status, code, .. } = refusal;
         let said = format!("it answers {status} {code}");
-        self.unavailable(match (*status, code.as_str()) {
+        let text = match (*status, code.as_str()) {
             (404, "TableNotFound" | "ResourceNotFound") => {
                 "there is no such table: check the URL, or make the table".to_owned()
             }
@@ -241,25 +230,27 @@ impl Table {
                 format!("{said}: a record is larger than the table takes")
             }
             _ => said.trim_end().to_owned(),
-        })
+        };
+        match status {
+            401 | 403 | 404 => Error::Refused(format!("{}: {text}", self.url)),
+            _ => self.unavailable(text),
+        }
     }
 }
 
-impl Answer {
-    fn refusal(&self) -> Refusal {
-        batch::refusal(self.status.as_u16(), &self.body)
-    }
+fn refusal(answer: &Answer) -> Refusal {
+    batch::refusal(answer.status.as_u16(), &answer.body)
 }
 
 async fn send_as(
     identity: &Identity,
     audience: &Audience,
     request: RequestBuilder,
-) -> std::result::Result<Response, SendError> {
+) -> std::result::Result<Answer, SendError> {
     let again = request.try_clone();
     let answer = identity.send(request, audience).await?;
     match again {
-        Some(again) if answer.status() == StatusCode::UNAUTHORIZED => {
+        Some(again) if answer.status == StatusCode::UNAUTHORIZED => {
             identity.forget(audience).await;
             identity.send(again, audience).await
         }
@@ -334,6 +325,7 @@ fn string_to_sign(date: &str, path: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::outbound;
 
     fn table() -> TableUrl {
         "https://account.table.core.windows.net/state"
