@@ -4,6 +4,7 @@ The package goes to target/package/, and is the same for the same program. On Li
 architecture; everything else takes cargo-lambda for AWS, and cargo-zigbuild for Azure.
 """
 
+import json
 import platform
 import re
 import shutil
@@ -33,9 +34,20 @@ def is_this_machine(arch: str) -> bool:
     return platform.system() == "Linux" and platform.machine() == MACHINES[arch]
 
 
-def run(command: list[str]) -> None:
-    if subprocess.run(command).returncode != 0:
+def run(command: list[str]) -> str:
+    """Returns what the command says on standard output."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
         sys.exit(f"failed: {' '.join(command)}")
+    return done.stdout
+
+
+def built(command: list[str]) -> Path:
+    """Builds one program and returns where it is: that depends on cargo's own settings."""
+    said = run([*command, "--message-format=json-render-diagnostics"])
+    messages = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
+    programs = [message["executable"] for message in messages if message.get("executable")]
+    return Path(programs[-1])
 
 
 def newest_glibc(program: bytes) -> tuple[int, int]:
@@ -68,8 +80,7 @@ def aws(arch: str) -> None:
     if arch not in MACHINES:
         sys.exit(f"ARCH is {' or '.join(MACHINES)}, not {arch!r}")
     if is_this_machine(arch):
-        run(["cargo", "build", *what("aws", "bootstrap")])
-        built = Path("target/release/bootstrap")
+        program = built(["cargo", "build", *what("aws", "bootstrap")])
     elif shutil.which("cargo-lambda") is None:
         sys.exit(
             f"To build for {arch} on this machine ({platform.system()} {platform.machine()}) takes "
@@ -78,8 +89,9 @@ def aws(arch: str) -> None:
     else:
         cross = ["--arm64"] if arch == "arm64" else []
         run(["cargo", "lambda", "build", *cross, *what("aws", "bootstrap")])
-        built = Path("target/lambda/bootstrap/bootstrap")
-    program = built.read_bytes()
+        metadata = json.loads(run(["cargo", "metadata", "--format-version=1", "--no-deps"]))
+        program = Path(metadata["target_directory"], "lambda/bootstrap/bootstrap")
+    program = program.read_bytes()
     glibc = newest_glibc(program)
     if glibc > LAMBDA_GLIBC:
         sys.exit(
@@ -94,8 +106,7 @@ def aws(arch: str) -> None:
 
 def functions() -> dict[str, tuple[bytes, int]]:
     """What the host reads: its settings, and a folder for each function."""
-    lines = (FUNCTIONS / ".funcignore").read_text().splitlines()
-    ignored = [".funcignore", "local.settings.json*", *(line for line in lines if line)]
+    ignored = (FUNCTIONS / ".funcignore").read_text().split()
     return {
         name: (path.read_bytes(), 0o644)
         for path in sorted(FUNCTIONS.rglob("*"))
@@ -108,17 +119,16 @@ def azure(with_features: list[str]) -> None:
     build = what(",".join(["azure", *with_features]), "handler")
     if shutil.which("cargo-zigbuild") is not None:
         target = "x86_64-unknown-linux-gnu"
-        run(["cargo", "zigbuild", "--target", f"{target}.{dotted(FUNCTIONS_OLDEST_GLIBC)}", *build])
-        built = Path(f"target/{target}/release/handler")
+        oldest = f"{target}.{dotted(FUNCTIONS_OLDEST_GLIBC)}"
+        program = built(["cargo", "zigbuild", "--target", oldest, *build])
     elif is_this_machine("x86_64"):
-        run(["cargo", "build", *build])
-        built = Path("target/release/handler")
+        program = built(["cargo", "build", *build])
     else:
         sys.exit(
             f"To build for x86_64 Linux on this machine ({platform.system()} {platform.machine()}) "
             "takes cargo-zigbuild: pip install cargo-zigbuild, rustup target add x86_64-unknown-linux-gnu"
         )
-    program = built.read_bytes()
+    program = program.read_bytes()
     glibc = newest_glibc(program)
     if glibc > FUNCTIONS_USUAL_GLIBC:
         sys.exit(
