@@ -14,9 +14,9 @@ use std::{
 
 use axum::{
     Json,
-    body::to_bytes,
+    body::{Body, to_bytes},
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, header::HOST},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header::HOST},
     response::{IntoResponse, Response},
 };
 use scim_bridge::{
@@ -81,12 +81,13 @@ async fn run() -> Result<(), Error> {
     let port: u16 = (port.parse()).map_err(|_| "FUNCTIONS_CUSTOMHANDLER_PORT is no port")?;
     let (service, door) = function::set_up()?;
     let gate: Arc<dyn Gate> = Arc::<Service>::clone(&service);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let handler = Handler {
-        address: (Ipv4Addr::LOCALHOST, port).into(),
+        host: HeaderValue::from_str(&address.to_string())?,
         service: Arc::clone(&service),
         door: http::service(gate, door),
     };
-    let listener = TcpListener::bind(handler.address).await;
+    let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|error| format!("port {port}: {error}"))?;
     let all = service_fn(move |request| handler.clone().answer(request));
     http::serve(listener, http::Service::new(all)).await?;
@@ -97,7 +98,8 @@ async fn run() -> Result<(), Error> {
 /// What the host talks to.
 #[derive(Clone)]
 struct Handler {
-    address: SocketAddr,
+    /// What the host calls this process.
+    host: HeaderValue,
     service: Arc<Service>,
     door: http::Service,
 }
@@ -105,15 +107,14 @@ struct Handler {
 impl Handler {
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
         let headers = request.headers();
-        let address = self.address.to_string();
-        let here = (headers.get(HOST)).is_some_and(|host| host.as_bytes() == address.as_bytes());
-        let others = MARKS_OF_OTHERS
-            .iter()
-            .any(|name| headers.contains_key(*name));
+        let here = headers.get(HOST) == Some(&self.host);
+        let marked = |name: &&str| headers.contains_key(*name);
         let invocation = invocation(headers);
-        if here && !others {
+        if here && !MARKS_OF_OTHERS.iter().any(marked) {
             match (request.method(), request.uri().path(), &invocation) {
-                (&Method::POST, TIMER, Some(_)) => return Ok(self.tick(request).await),
+                (&Method::POST, TIMER, Some(tick)) => {
+                    return Ok(self.tick(&tick.id, request.into_body()).await);
+                }
                 (&Method::POST, HTTP, Some(_)) => return Ok(wrapped()),
                 // The host asks whether somebody is there.
                 (_, "/", None) => return Ok(StatusCode::NO_CONTENT.into_response()),
@@ -135,15 +136,13 @@ impl Handler {
 
     /// Sweeps because the timer says so. The host takes only an answer of this form as one: with
     /// another status the invocation has failed, without a body it never ends.
-    async fn tick(self, request: Request) -> Response {
+    async fn tick(self, id: &str, body: Body) -> Response {
         let begun = Instant::now();
-        let id = invocation(request.headers()).map(|invocation| invocation.id);
-        let body = to_bytes(request.into_body(), LARGEST_TICK).await;
-        let tick = body
-            .ok()
-            .and_then(|body| serde_json::from_slice(&body).ok());
-        let name = tick.map(|tick: Tick| format!("/{}", tick.metadata.sys.method_name));
-        let told = name.as_deref() == Some(TIMER);
+        let body = to_bytes(body, LARGEST_TICK).await.unwrap_or_default();
+        let tick = serde_json::from_slice::<Tick>(&body);
+        let told = tick.is_ok_and(|tick| {
+            TIMER.strip_prefix('/') == Some(tick.metadata.sys.method_name.as_str())
+        });
         let (status, outcome) = match told {
             true => {
                 let span = tracing::info_span!("sweep", id);

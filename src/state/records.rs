@@ -1,4 +1,5 @@
-//! What the stores in a cloud have in common: how a record is written down, and what it is found by.
+//! What the stores have in common: how a record is written down and, for those in a cloud, what it is
+//! found by.
 
 use std::collections::BTreeSet;
 
@@ -126,7 +127,7 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Result<String> {
     serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
-fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
+pub(super) fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
     serde_json::from_str(record).map_err(|error| Error::Corrupt(error.to_string()))
 }
 

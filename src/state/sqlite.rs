@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
     ManagedGroup, Person, Removal, Result, StateStore, Timestamp, Versioned,
+    records::{encode, from_json},
 };
 use crate::private_file;
 
@@ -600,14 +601,6 @@ fn exists(transaction: &Transaction<'_>, table: Table, id: &str) -> bool {
         .prepare_cached(table.select())
         .and_then(|mut statement| statement.exists([id]))
         .unwrap_or(false)
-}
-
-fn encode<T: Serialize>(record: &T) -> Result<String> {
-    serde_json::to_string(record).map_err(|error| Error::Corrupt(error.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(record: &str) -> Result<T> {
-    serde_json::from_str(record).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 /// Reads the columns `record, version`.

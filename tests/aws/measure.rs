@@ -1,13 +1,12 @@
 //! What a cold start takes.
 
-use std::time::{Duration, Instant};
-
-use reqwest::Method;
+use std::time::Duration;
 
 use crate::{
     cloud::Cloud,
     function::{Function, Handler},
-    support::{Call, World},
+    functions::cold_starts,
+    support::World,
 };
 
 /// Prints the time from the start of the process to the answer to its first event, and the memory it
@@ -22,27 +21,11 @@ async fn what_a_cold_start_takes() {
         return;
     };
     let settings = [("SCIM_BRIDGE_LOG", "info")];
-    for path in [
-        "//ping",
-        "/Users?filter=userName%20eq%20%22a%40example.com%22",
-    ] {
-        let mut runs = Vec::new();
-        for _ in 0..20 {
-            let begun = Instant::now();
-            let scim = Function::start(&world, &cloud, Handler::Scim, &settings).await;
-            let call = Call {
-                method: Method::GET,
-                path,
-                token: Some(&scim.token),
-                headers: &[("accept-encoding", "gzip")],
-                body: None,
-            };
-            let event = scim.front.event(&call);
-            let _ = scim.invoke(event, Duration::from_secs(29)).await;
-            runs.push((begun.elapsed(), scim.peak_memory()));
-        }
-        runs.sort();
-        let (time, memory) = &runs[runs.len() / 2];
-        println!("{path}: {time:.1?}, {memory}");
-    }
+    cold_starts(&world, async |call| {
+        let scim = Function::start(&world, &cloud, Handler::Scim, &settings).await;
+        let event = scim.front.event(&call);
+        let _ = scim.invoke(event, Duration::from_secs(29)).await;
+        scim.peak_memory()
+    })
+    .await;
 }

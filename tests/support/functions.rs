@@ -1,8 +1,11 @@
 //! What is the same of the bridge as functions, in whichever cloud.
 
+use std::time::Instant;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{GROUP, Provider, World, until, user};
+use super::support::{Call, GROUP, Provider, World, until, user};
 
 /// A person's whole life with the bridge, whose provider knows it at `tenant`; `swept` is what a
 /// sweep comes to. The bridge has to delete those whom the provider removes at once.
@@ -110,5 +113,31 @@ pub fn object(line: &str) -> Value {
     match serde_json::from_str(line) {
         Ok(object @ Value::Object(_)) => object,
         _ => panic!("not an object: {line}"),
+    }
+}
+
+/// Prints what cold starts take, the median of twenty for each of two requests. `started` begins a
+/// process, sends it the call, and says how much memory it has had when it has answered.
+pub async fn cold_starts(world: &World, started: impl AsyncFn(Call<'_>) -> String) {
+    for path in [
+        "//ping",
+        "/Users?filter=userName%20eq%20%22a%40example.com%22",
+    ] {
+        let mut runs = Vec::new();
+        for _ in 0..20 {
+            let call = Call {
+                method: Method::GET,
+                path,
+                token: Some(&world.token),
+                headers: &[("accept-encoding", "gzip")],
+                body: None,
+            };
+            let begun = Instant::now();
+            let memory = started(call).await;
+            runs.push((begun.elapsed(), memory));
+        }
+        runs.sort();
+        let (time, memory) = &runs[runs.len() / 2];
+        println!("{path}: {time:.1?}, {memory}");
     }
 }
