@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    bridge::{self, Confirmations, Deprovisioning, Guards, Mode},
+    bridge::{self, Confirmations, Deprovisioning, EmailChange, Guards, Mode},
     credentials::{Secrets, Source},
     http, state,
 };
@@ -104,6 +104,10 @@ const DEPROVISION: Setting = setting(
     "SCIM_BRIDGE_DEPROVISION",
     "what becomes of removed people: suspend, leave-groups, or delete-after-30d (suspend)",
 );
+const EMAIL_CHANGE: Setting = setting(
+    "SCIM_BRIDGE_EMAIL_CHANGE",
+    "new addresses where the connector cannot change them: ignore, or refuse (ignore)",
+);
 const MODE: Setting = setting(
     "SCIM_BRIDGE_MODE",
     "act, or observe: change nothing and note what would be done (act)",
@@ -130,7 +134,7 @@ const ROOTS: Setting = setting(
 );
 
 /// Every setting, for help texts.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     PORT,
     LISTEN,
     PUBLIC_URL,
@@ -145,6 +149,7 @@ pub const SETTINGS: [Setting; 20] = [
     GUARD_PERCENT,
     GUARD_GROUP,
     DEPROVISION,
+    EMAIL_CHANGE,
     MODE,
     SCIMSESSION,
     SWEEP_KEY,
@@ -215,6 +220,11 @@ impl Config {
                 deprovisioning: match text(DEPROVISION) {
                     None => Deprovisioning::Suspend,
                     Some(text) => deprovisioning(text.trim())?,
+                },
+                email_change: match text(EMAIL_CHANGE).as_deref().map(str::trim) {
+                    None | Some("ignore") => EmailChange::Ignore,
+                    Some("refuse") => EmailChange::Refuse,
+                    Some(_) => return Err(invalid(EMAIL_CHANGE, "is ignore or refuse")),
                 },
             },
             secrets: Secrets {
@@ -320,6 +330,7 @@ mod tests {
             ("SCIM_BRIDGE_GUARD_PERCENT", "1"),
             ("SCIM_BRIDGE_GUARD_EMPTY_GROUP", "2"),
             ("SCIM_BRIDGE_DEPROVISION", "delete-after-30d"),
+            ("SCIM_BRIDGE_EMAIL_CHANGE", "refuse"),
             ("SCIM_BRIDGE_MODE", "observe"),
             ("SCIM_BRIDGE_SCIMSESSION", "s"),
             ("SCIM_BRIDGE_SWEEP_KEY", &key.expose()),
@@ -342,6 +353,7 @@ mod tests {
         assert_eq!(guards.empty_group, 2);
         let month = Deprovisioning::DeleteAfter(time::Duration::days(30));
         assert_eq!(config.bridge.deprovisioning, month);
+        assert_eq!(config.bridge.email_change, EmailChange::Refuse);
         assert_eq!(config.bridge.mode, Mode::Observe);
         assert_eq!(config.secrets.scimsession, Source::File("s".into()));
         let given = config.secrets.sweep_key;
@@ -376,6 +388,7 @@ mod tests {
             ("SCIM_BRIDGE_GUARD_PEOPLE", "-1"),
             ("SCIM_BRIDGE_DEPROVISION", "delete-after-d"),
             ("SCIM_BRIDGE_DEPROVISION", "delete"),
+            ("SCIM_BRIDGE_EMAIL_CHANGE", "yes"),
             ("SCIM_BRIDGE_MODE", "dry"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_STATE", "arn:aws:sqs:eu-west-1:123456789012:q"),

@@ -27,7 +27,9 @@ pub trait Account: Send + Sync {
     /// Provisions a person: the account sends an invitation.
     ///
     /// Repeatable under the same `attempt` only, which then answers with the person whom it
-    /// invited; otherwise an e-mail address in use is [`Error::EmailTaken`].
+    /// invited; otherwise an e-mail address in use is [`Error::EmailTaken`]. Where the account does
+    /// not know attempts by name, a repeat takes somebody for its own who has the same address and
+    /// name, and has not signed up.
     async fn invite(&self, person: &Invitation, attempt: &Attempt) -> Result<Member>;
 
     /// One person by id; `None` if the account has none, or deleted it.
@@ -41,11 +43,23 @@ pub trait Account: Send + Sync {
     async fn member_by_email(&self, email: &str) -> Result<Option<Member>>;
 
     /// A page of the people in one of `states` (all but the deleted if empty), in stable order.
-    /// Guests are not among them.
+    /// Guests are not among them. A page may have fewer rows than asked for: `next` says whether
+    /// more follow.
     async fn members(&self, states: &[MemberState], page: &Page) -> Result<Listing<Member>>;
 
+    /// What [`Account::edit_member`] can change here besides the name.
+    fn editable(&self) -> Editable {
+        Editable {
+            language: true,
+            email: true,
+        }
+    }
+
     /// Changes name, language or e-mail address. A new address of somebody who has signed up
-    /// waits for that member's consent ([`Member::pending_email`]).
+    /// waits for that member's consent ([`Member::pending_email`]). What is not [`editable`] is
+    /// [`Error::Unsupported`].
+    ///
+    /// [`editable`]: Self::editable
     async fn edit_member(&self, id: &MemberId, edit: &MemberEdit) -> Result<Member>;
 
     /// Lets a person who has signed up into the account, wrapping for them the key of every group
@@ -65,7 +79,7 @@ pub trait Account: Send + Sync {
     async fn delete_member(&self, id: &MemberId) -> Result<()>;
 
     /// The groups that a person belongs to.
-    async fn groups_of(&self, id: &MemberId) -> Result<Vec<Group>>;
+    async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>>;
 
     /// Creates a group together with its keys.
     ///
@@ -105,8 +119,9 @@ pub trait Account: Send + Sync {
     /// written. The cost does not grow with the group.
     ///
     /// Up to [`MAX_BATCH`] people are let in all at once or not at all; more go in batches, of
-    /// which the first may hold when a later one fails. The count is for information: somebody
-    /// whom two callers let in at once may be counted by both.
+    /// which the first may hold when a later one fails. Where the account lets in one person at a
+    /// time, those before a failure stay in, and a repeat goes on behind them. The count is for
+    /// information: somebody whom two callers let in at once may be counted by both.
     ///
     /// People without a key yet are granted membership at once and the group's key at their
     /// confirmation. Ids that the account does not know are [`Error::UnknownMembers`].
@@ -174,17 +189,36 @@ pub struct NotAnId;
 /// Names one attempt to create something, however often it has to be repeated: what tells a repeat
 /// that was lost on the way from a second request for a name that is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt(String);
+pub struct Attempt {
+    name: String,
+    is_repeat: bool,
+}
 
 impl Attempt {
-    /// Takes the text form: random, 1 to 64 characters.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    /// One that begins now. Takes the text form: random, 1 to 64 characters.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            is_repeat: false,
+        }
+    }
+
+    /// One that was cut off, made again.
+    pub fn again(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            is_repeat: true,
+        }
     }
 
     /// The text form.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Whether it may have succeeded before.
+    pub fn is_repeat(&self) -> bool {
+        self.is_repeat
     }
 }
 
@@ -210,25 +244,37 @@ pub struct Member {
     pub pending_email: Option<String>,
     /// The name shown.
     pub name: String,
-    /// Language of mails and pages, such as `en`.
-    pub language: String,
+    /// Language of mails and pages, such as `en`, if the connector can tell.
+    pub language: Option<String>,
     /// Where the person is on the way into the account, or out of it.
     pub state: MemberState,
     /// Member or guest.
     pub kind: MemberKind,
-    /// Owners, administrators and the bridge itself: a provider may not touch them.
+    /// Owners, administrators and the bridge itself: a provider may not touch them. Who was found
+    /// by address or among all people may be one although it says no.
     pub protected: bool,
-    /// Fingerprint of the person's public key, once they have signed up.
+    /// Fingerprint of the person's public key. Whoever waits to be confirmed has one where they
+    /// were asked for by id or by that state; elsewhere a connector may leave it out.
     pub key_fingerprint: Option<KeyFingerprint>,
-    /// When the person was invited.
-    pub created_at: OffsetDateTime,
-    /// When name, address or state last changed.
-    pub updated_at: OffsetDateTime,
-    /// Counts the changes.
+    /// When the person was invited; a list may leave it out.
+    pub created_at: Option<OffsetDateTime>,
+    /// When name, address or state last changed; a list may leave it out.
+    pub updated_at: Option<OffsetDateTime>,
+    /// Another one after each change of name, address or state.
     pub version: u64,
 }
 
 impl Member {
+    /// Whether the person has accepted the invitation, and so has keys.
+    pub fn has_signed_up(&self) -> bool {
+        use MemberState::{TransferPending, TransferStarted, TransferSuspended};
+        self.key_fingerprint.is_some()
+            || !matches!(
+                self.state,
+                TransferStarted | TransferPending | TransferSuspended
+            )
+    }
+
     /// The address as the provider should see it: the one it asked for last.
     pub fn requested_email(&self) -> &str {
         self.pending_email.as_deref().unwrap_or(&self.email)
@@ -337,6 +383,15 @@ pub struct Invitation {
     pub language: Option<String>,
 }
 
+/// What of a person, besides the name, can be changed after the invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Editable {
+    /// Language of mails and pages.
+    pub language: bool,
+    /// The address to sign in with.
+    pub email: bool,
+}
+
 /// What to change about a person; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberEdit {
@@ -372,19 +427,44 @@ pub struct Group {
     pub created_at: OffsetDateTime,
     /// When its name or its members last changed.
     pub updated_at: OffsetDateTime,
-    /// Counts the changes of name and members.
+    /// Another one after each change of name or members.
     pub version: u64,
 }
 
+/// A group as a person's list of groups names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupName {
+    /// Stable id.
+    pub id: GroupId,
+    /// Unique in the account, without regard to case.
+    pub name: String,
+}
+
+impl From<Group> for GroupName {
+    fn from(group: Group) -> Self {
+        Self {
+            id: group.id,
+            name: group.name,
+        }
+    }
+}
+
 /// Rights that reach the whole account: a group that has one can never be managed by a provider.
-const ACCOUNT_WIDE_RIGHTS: [&str; 8] = [
+const ACCOUNT_WIDE_RIGHTS: [&str; 15] = [
+    "ADD_PERSON",
+    "CHANGE_PERSON_NAME",
+    "CHANGE_TEAM_ATTRIBUTES",
+    "CHANGE_TEAM_DOMAIN",
+    "CHANGE_TEAM_SETTINGS",
     "DELETE_TEAM",
     "MANAGE_BILLING",
     "MANAGE_GROUPS",
     "MANAGE_SETTINGS",
+    "MANAGE_VAULTS",
     "PROVISION_PEOPLE",
     "RECOVER_ACCOUNTS",
     "SUSPEND_PERSON",
+    "SUSPEND_TEAM",
     "DELETE_PERSON",
 ];
 

@@ -92,7 +92,8 @@ impl Bridge {
                 .claim_creation(key, &fresh, now, now + CLAIM_LIFE)
                 .await?;
             match claim {
-                Claim::Ours(attempt) => return Ok(Attempt::new(attempt)),
+                Claim::Ours(attempt) if attempt == fresh => return Ok(Attempt::new(attempt)),
+                Claim::Ours(attempt) => return Ok(Attempt::again(attempt)),
                 Claim::Held if started.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
                 Claim::Held => {
                     return Err(Error {

@@ -70,6 +70,8 @@ pub struct Settings {
     pub guards: Guards,
     /// What becomes of people whom the provider does not want any more.
     pub deprovisioning: Deprovisioning,
+    /// What becomes of a new address where the account's connector cannot change it.
+    pub email_change: EmailChange,
 }
 
 /// Whether the bridge acts.
@@ -121,6 +123,16 @@ pub enum Deprovisioning {
     DeleteAfter(Duration),
 }
 
+/// What becomes of a new address where the account's connector cannot change it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmailChange {
+    /// It is passed over: the rest of the request is done, and the answer shows the old address.
+    #[default]
+    Ignore,
+    /// The request is refused.
+    Refuse,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -139,6 +151,7 @@ impl Default for Settings {
                 empty_group: 10,
             },
             deprovisioning: Deprovisioning::Suspend,
+            email_change: EmailChange::Ignore,
         }
     }
 }

@@ -533,8 +533,8 @@ async fn values_come_back_as_sent_and_match_as_sent() {
     let admin = world.provision_manager();
     let member = admin.member(&id.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(
-        (member.name.as_str(), member.language.as_str()),
-        ("ann", "da")
+        (member.name.as_str(), member.language.as_deref()),
+        ("ann", Some("da"))
     );
     let none = json!([{"op": "replace", "path": "preferredLanguage", "value": ""}]);
     bridge.patch(&user, none).await.ok();

@@ -206,6 +206,8 @@ async fn who_leaves_the_groups_finds_them_again() {
     assert!(shown.get("groups").is_none(), "{shown}");
     let account = world.provision_manager();
     let groups = account.groups_of(&id.parse().unwrap()).await.unwrap();
+    let ids: Vec<_> = groups.into_iter().map(|group| group.id).collect();
+    let groups = account.groups_by_id(&ids).await.unwrap();
     assert!(groups.iter().all(|group| group.built_in), "{groups:?}");
     let members = bridge.get(&format!("/Groups/{finance}")).await.ok()["members"].clone();
     assert_eq!(members.as_array().unwrap().len(), 1);

@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use scim_bridge::{
     account::{
-        self, Account, Attempt, Group, GroupId, Identity, Invitation, KeyFingerprint, Listing,
-        Member, MemberEdit, MemberId, MemberState, Page,
+        self, Account, Attempt, Group, GroupId, GroupName, Identity, Invitation, KeyFingerprint,
+        Listing, Member, MemberEdit, MemberId, MemberState, Page,
     },
     state::{
         self, AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, ManagedGroup,
@@ -119,7 +119,7 @@ tapped! {
         fn suspend(id: &MemberId) -> account::Result<Member>;
         fn reactivate(id: &MemberId) -> account::Result<Member>;
         fn delete_member(id: &MemberId) -> account::Result<()>;
-        fn groups_of(id: &MemberId) -> account::Result<Vec<Group>>;
+        fn groups_of(id: &MemberId) -> account::Result<Vec<GroupName>>;
         fn create_group(name: &str, attempt: &Attempt) -> account::Result<Group>;
         fn group(id: &GroupId) -> account::Result<Option<Group>>;
         fn groups_by_id(ids: &[GroupId]) -> account::Result<Vec<Group>>;

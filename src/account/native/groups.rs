@@ -11,7 +11,7 @@ use super::{
     refusals::Failure,
 };
 use crate::{
-    account::{Attempt, Error, Group, GroupId, Listing, MemberId, Page, Result},
+    account::{Attempt, Error, Group, GroupId, GroupName, Listing, MemberId, Page, Result},
     onepassword::{
         keyset::OpenKeyset,
         messages::administration::{self as wire, MAX_BATCH, PREFIX, reason},
@@ -68,10 +68,13 @@ impl NativeAccount {
         })
     }
 
-    pub(super) async fn list_groups_of(&self, member: &MemberId) -> Result<Vec<Group>> {
+    pub(super) async fn list_groups_of(&self, member: &MemberId) -> Result<Vec<GroupName>> {
         let path = format!("{PREFIX}/members/{member}/groups");
         let groups: Vec<wire::Group> = self.connection.get(&path).await?;
-        groups.into_iter().map(group).collect()
+        groups
+            .into_iter()
+            .map(|wire| group(wire).map(GroupName::from))
+            .collect()
     }
 
     /// Makes a group whose key we and the Administrators hold, and whose members get these rights.

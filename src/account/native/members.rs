@@ -202,7 +202,7 @@ fn member(wire: wire::Member) -> Result<Member> {
         email: wire.email,
         pending_email: wire.pending_email,
         name: wire.name,
-        language: wire.language,
+        language: Some(wire.language),
         state: MemberState::from_name(&wire.state),
         kind: if wire.kind == "GUEST" {
             MemberKind::Guest
@@ -210,8 +210,8 @@ fn member(wire: wire::Member) -> Result<Member> {
             MemberKind::Member
         },
         protected: wire.protected,
-        created_at: time(&wire.created_at)?,
-        updated_at: time(&wire.updated_at)?,
+        created_at: Some(time(&wire.created_at)?),
+        updated_at: Some(time(&wire.updated_at)?),
         version: wire.attr_version,
     })
 }

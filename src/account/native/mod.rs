@@ -27,8 +27,8 @@ use std::{future::Future, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Account, Attempt, Error, Group, GroupId, Identity, Invitation, KeyFingerprint, Listing, Member,
-    MemberEdit, MemberId, MemberState, Page, Result, Start,
+    Account, Attempt, Error, Group, GroupId, GroupName, Identity, Invitation, KeyFingerprint,
+    Listing, Member, MemberEdit, MemberId, MemberState, Page, Result, Start,
 };
 use crate::onepassword::{
     messages::administration::{self as wire, PREFIX},
@@ -144,7 +144,7 @@ impl Account for NativeAccount {
             .await
     }
 
-    async fn groups_of(&self, id: &MemberId) -> Result<Vec<Group>> {
+    async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>> {
         self.within(self.list_groups_of(id)).await
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
-use crate::account::{Group, MemberId};
+use crate::account::{Group, GroupName, MemberId};
 
 /// What was changed about one group, or all about one that only we know.
 pub(super) struct ChangedGroup {
@@ -51,6 +51,17 @@ impl ChangedGroup {
         group.version += self.changes;
         group.updated_at = group.updated_at.max(self.changed_at);
         Some(group)
+    }
+
+    /// The name of a group that the account has.
+    pub(super) fn shown_name(&self, mut inner: GroupName) -> Option<GroupName> {
+        if self.deleted {
+            return None;
+        }
+        if let Some(name) = &self.name {
+            inner.name.clone_from(name);
+        }
+        Some(inner)
     }
 
     pub(super) fn touch(&mut self) {

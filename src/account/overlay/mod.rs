@@ -24,8 +24,9 @@ use time::OffsetDateTime;
 
 use self::{groups::ChangedGroup, pages::Merge, people::Person};
 use super::{
-    Account, Attempt, Error, Group, GroupId, Identity, Invitation, KeyFingerprint, Listing,
-    MAX_BATCH, Member, MemberEdit, MemberId, MemberKind, MemberState, Page, Result, Start,
+    Account, Attempt, Editable, Error, Group, GroupId, GroupName, Identity, Invitation,
+    KeyFingerprint, Listing, MAX_BATCH, Member, MemberEdit, MemberId, MemberKind, MemberState,
+    Page, Result, Start,
 };
 use crate::onepassword::{derivation::normal_email, identifier};
 
@@ -81,6 +82,14 @@ impl Changes {
         match self.groups.get(id) {
             Some(group) => group.shown(inner),
             None => inner,
+        }
+    }
+
+    /// The same for what a person's list names.
+    fn group_name(&self, inner: GroupName) -> Option<GroupName> {
+        match self.groups.get(&inner.id) {
+            Some(group) => group.shown_name(inner),
+            None => Some(inner),
         }
     }
 
@@ -232,6 +241,10 @@ impl Account for Overlay {
         self.inner.sign_out().await;
     }
 
+    fn editable(&self) -> Editable {
+        self.inner.editable()
+    }
+
     async fn invite(&self, person: &Invitation, attempt: &Attempt) -> Result<Member> {
         let invited = self.changes().invited.get(attempt.as_str()).cloned();
         if let Some(id) = invited
@@ -251,13 +264,13 @@ impl Account for Overlay {
             email: email.to_owned(),
             pending_email: None,
             name,
-            language: person.language.clone().unwrap_or_else(|| "en".to_owned()),
+            language: Some(person.language.clone().unwrap_or_else(|| "en".to_owned())),
             state: MemberState::TransferStarted,
             kind: MemberKind::Member,
             protected: false,
             key_fingerprint: None,
-            created_at: now,
-            updated_at: now,
+            created_at: Some(now),
+            updated_at: Some(now),
             version: 1,
         };
         let mut changes = self.changes();
@@ -446,7 +459,7 @@ impl Account for Overlay {
         Ok(())
     }
 
-    async fn groups_of(&self, id: &MemberId) -> Result<Vec<Group>> {
+    async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>> {
         let (known, ask) = {
             let changes = self.changes();
             (changes.member(id, None), changes.needs_account_for(id))
@@ -460,14 +473,14 @@ impl Account for Overlay {
         };
         let (mut groups, joined) = {
             let changes = self.changes();
-            let is_in = |group: &Group| {
+            let is_in = |group: &GroupName| {
                 let changed = changes.groups.get(&group.id);
                 changed.is_none_or(|changed| changed.has(id, true))
             };
-            let groups: Vec<Group> = inner
+            let groups: Vec<GroupName> = inner
                 .into_iter()
                 .filter(is_in)
-                .filter_map(|group| changes.group(&group.id.clone(), Some(group)))
+                .filter_map(|group| changes.group_name(group))
                 .collect();
             let mut joined: Vec<(u64, GroupId)> = changes
                 .groups
@@ -479,7 +492,8 @@ impl Account for Overlay {
         };
         let joined: Vec<GroupId> = joined.into_iter().map(|(_, group)| group).collect();
         for batch in joined.chunks(MAX_BATCH) {
-            groups.extend(self.groups_by_id(batch).await?);
+            let joined = self.groups_by_id(batch).await?.into_iter();
+            groups.extend(joined.map(GroupName::from));
         }
         Ok(groups)
     }

@@ -72,7 +72,7 @@ impl Person {
             member.name.clone_from(name);
         }
         if let Some(language) = &self.language {
-            member.language.clone_from(language);
+            member.language = Some(language.clone());
         }
         if let Some(address) = &self.address {
             member.email.clone_from(&address.email);
@@ -82,7 +82,7 @@ impl Person {
             member.state = state.now;
         }
         member.version += self.changes;
-        member.updated_at = member.updated_at.max(self.changed_at);
+        member.updated_at = member.updated_at.map(|at| at.max(self.changed_at));
         Some(member)
     }
 
@@ -117,7 +117,9 @@ impl Person {
             changed = true;
         }
         let language = edit.language.as_ref();
-        if let Some(language) = language.filter(|language| **language != shown.language) {
+        if let Some(language) =
+            language.filter(|language| shown.language.as_ref() != Some(*language))
+        {
             self.language = Some(language.clone());
             changed = true;
         }

@@ -108,13 +108,14 @@ impl Account for Fixed {
         unreachable!()
     }
 
-    async fn groups_of(&self, id: &MemberId) -> Result<Vec<Group>> {
+    async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>> {
         self.asked();
         if self.people.iter().all(|known| known.id != *id) {
             return Err(Error::NotFound("member"));
         }
         let theirs = |group: &&Group| self.memberships.contains(&(group.id.clone(), id.clone()));
-        Ok(self.groups.iter().filter(theirs).cloned().collect())
+        let theirs = self.groups.iter().filter(theirs);
+        Ok(theirs.cloned().map(GroupName::from).collect())
     }
 
     async fn create_group(&self, _: &str, _: &Attempt) -> Result<Group> {
@@ -207,13 +208,13 @@ fn person(email: &str, state: MemberState, key: Option<&str>) -> Member {
         email: email.to_owned(),
         pending_email: None,
         name: "Ann".to_owned(),
-        language: "en".to_owned(),
+        language: Some("en".to_owned()),
         state,
         kind: MemberKind::Member,
         protected: false,
         key_fingerprint: key.map(KeyFingerprint::new),
-        created_at: OffsetDateTime::UNIX_EPOCH,
-        updated_at: OffsetDateTime::UNIX_EPOCH,
+        created_at: Some(OffsetDateTime::UNIX_EPOCH),
+        updated_at: Some(OffsetDateTime::UNIX_EPOCH),
         version: 7,
     }
 }
@@ -660,7 +661,7 @@ async fn everything(account: &Overlay, limit: usize) -> BTreeMap<String, String>
     let people = members(account, &[], limit).await;
     for member in &people {
         let theirs = account.groups_of(&member.id).await.unwrap();
-        let theirs = theirs.iter().map(|it| format!("{:?}", group_facts(it)));
+        let theirs = theirs.iter().map(|it| it.name.clone());
         note(format!("groups of {}", member.email), theirs.collect());
         assert_eq!(
             account.member(&member.id).await.unwrap().as_ref(),

@@ -207,13 +207,13 @@ mod tests {
             email: "ann@example.com".into(),
             pending_email: None,
             name: "Ann".into(),
-            language: "en".into(),
+            language: Some("en".into()),
             state,
             kind: MemberKind::Member,
             protected: false,
             key_fingerprint: key.map(KeyFingerprint::new),
-            created_at: START,
-            updated_at: START,
+            created_at: Some(START),
+            updated_at: Some(START),
             version: 1,
         }
     }

@@ -314,8 +314,12 @@ impl Bridge {
     }
 
     /// Those of some groups of the account that show through SCIM.
-    pub(super) async fn only_managed(&self, groups: Vec<Group>) -> Result<Vec<Group>, Error> {
-        let ids: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+    pub(super) async fn only_managed<G>(
+        &self,
+        groups: Vec<G>,
+        id: impl Fn(&G) -> &GroupId,
+    ) -> Result<Vec<G>, Error> {
+        let ids: Vec<&str> = groups.iter().map(|group| id(group).as_str()).collect();
         let records = self.store.managed_groups_by_id(&ids).await?;
         Ok(groups
             .into_iter()

@@ -83,7 +83,11 @@ impl Bridge {
     /// Takes a person out of the managed groups, and remembers of which.
     async fn leave_groups(&self, known: Known) -> Result<Known, Change> {
         let groups = self.groups_shown(&known.member.id).await?;
-        let groups = without_power(groups);
+        if groups.is_empty() {
+            return Ok(known);
+        }
+        let ids: Vec<GroupId> = groups.into_iter().map(|group| group.id).collect();
+        let groups = without_power(self.account.groups_by_id(&ids).await?);
         let Some(mut removal) = known.removal().cloned().filter(|_| !groups.is_empty()) else {
             return Ok(known);
         };
@@ -157,7 +161,9 @@ impl Bridge {
             return Ok(ids);
         }
         let groups = self.account.groups_by_id(&ids).await?;
-        Ok(without_power(self.only_managed(groups).await?))
+        Ok(without_power(
+            self.only_managed(groups, |group| &group.id).await?,
+        ))
     }
 
     /// Writes down that the provider wants this person out.
@@ -255,7 +261,7 @@ impl Bridge {
             return Ok(Deletion::NotDue);
         }
         // Changed since, by whomever: the time begins anew.
-        if member.updated_at > until {
+        if member.updated_at.is_some_and(|at| at > until) {
             return Ok(Deletion::NotDue);
         }
         match self.admit_removal(text, Remover::Policy, now).await {

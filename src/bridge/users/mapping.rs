@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::{
-    account::{Group, Member, MemberKind},
+    account::{GroupName, Member, MemberKind},
     bridge::{Context, POLICY, Resource, identify},
     scim::{
         self,
@@ -46,7 +46,7 @@ impl Known {
                     primary: Some(true),
                     display: None,
                 }],
-                preferred_language: Some(self.member.language.clone()),
+                preferred_language: self.member.language.clone(),
                 ..User::default()
             },
         };
@@ -68,7 +68,7 @@ impl Known {
 
     /// Counts the changes that are made through the person; `groups`, if they are shown, are
     /// those of others.
-    pub(super) fn version(&self, groups: Option<&[Group]>) -> Version {
+    pub(super) fn version(&self, groups: Option<&[GroupName]>) -> Version {
         let record = self.person.as_ref().map_or(0, |person| person.version);
         let version = Version::new(&[self.member.version, record]);
         match groups {
@@ -78,7 +78,7 @@ impl Known {
     }
 
     /// The person as an answer, with the attributes that the client wants.
-    pub(super) fn to_resource(&self, context: &Context, groups: Option<&[Group]>) -> Resource {
+    pub(super) fn to_resource(&self, context: &Context, groups: Option<&[GroupName]>) -> Resource {
         let mut value = self.to_value(&context.base, groups);
         let projection = context.query.projection(&SERVED_USER, &POLICY);
         projection.apply(&mut value);
@@ -93,13 +93,13 @@ impl Known {
         format!("{base}/Users/{}", self.member.id)
     }
 
-    pub(super) fn to_value(&self, base: &str, groups: Option<&[Group]>) -> Value {
+    pub(super) fn to_value(&self, base: &str, groups: Option<&[GroupName]>) -> Value {
         let id = self.member.id.as_str();
         let recorded = self.person.as_ref().map(|person| person.value.updated_at);
         let meta = Meta {
             resource_type: "User",
-            created: Some(self.member.created_at),
-            last_modified: recorded.max(Some(self.member.updated_at)),
+            created: self.member.created_at,
+            last_modified: recorded.max(self.member.updated_at),
             location: self.location(base),
             version: Some(self.version(groups)),
         };
@@ -140,7 +140,7 @@ impl Known {
 }
 
 /// A short name for these groups as they are shown, in whatever order they come.
-fn digest(groups: &[Group]) -> String {
+fn digest(groups: &[GroupName]) -> String {
     let mut shown: Vec<_> = groups
         .iter()
         .map(|group| format!("{} {:?}", group.id, group.name))
@@ -311,13 +311,13 @@ mod tests {
             email: "ann@example.com".into(),
             pending_email: None,
             name: "Ann Lee".into(),
-            language: "en".into(),
+            language: Some("en".into()),
             state: MemberState::Active,
             kind: MemberKind::Member,
             protected: false,
             key_fingerprint: None,
-            created_at: now,
-            updated_at: now,
+            created_at: Some(now),
+            updated_at: Some(now),
             version: 1,
         };
         let person = person.map(|value| Versioned { value, version: 1 });

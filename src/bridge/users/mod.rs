@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ATTEMPTS, Bridge, Context, Deprovisioning, Error, POLICY, Resource, shortened};
+use super::{
+    ATTEMPTS, Bridge, Context, Deprovisioning, EmailChange, Error, POLICY, Resource, shortened,
+};
 use crate::{
     account::{
-        self, Attempt, Group, Invitation, Member, MemberEdit, MemberId, MemberKind, MemberState,
-        Page, Start,
+        self, Attempt, GroupName, Invitation, Member, MemberEdit, MemberId, MemberKind,
+        MemberState, Page, Start,
     },
     scim::{
         self,
@@ -322,12 +324,12 @@ impl Bridge {
 
     /// Whether an invitation of ours was cut off before it could be written down.
     async fn was_inviting(&self, member: &Member) -> Result<bool, Error> {
-        match member.key_fingerprint {
-            None => {
+        match member.has_signed_up() {
+            false => {
                 self.was_cut_off(CreationKey::Person(member.email.clone()))
                     .await
             }
-            Some(_) => Ok(false),
+            true => Ok(false),
         }
     }
 
@@ -336,6 +338,7 @@ impl Bridge {
     fn edit(&self, known: &Known, user: &User) -> Result<MemberEdit, Error> {
         let member = &known.member;
         let before = known.person.as_ref().map(|person| &person.value);
+        let editable = self.account.editable();
         let mut edit = MemberEdit::default();
         // Without any name in the request the account keeps the one it has.
         let name = shown_name(user).filter(|name| *name != member.name);
@@ -344,12 +347,26 @@ impl Bridge {
         }
         if !same_address(&user.user_name, member.requested_email()) {
             self.check_address(&user.user_name)?;
-            edit.email = Some(user.user_name.clone());
+            match (editable.email, self.settings.email_change) {
+                (true, _) => edit.email = Some(user.user_name.clone()),
+                // Providers say the same again and again: an answer that is never yes would end
+                // in their quarantine.
+                (false, EmailChange::Ignore) => {}
+                (false, EmailChange::Refuse) => {
+                    return Err(scim::Error::mutability(format!(
+                        "the way this bridge administers the account cannot change e-mail \
+                         addresses: change {} at 1Password.com, or set \
+                         SCIM_BRIDGE_EMAIL_CHANGE=ignore",
+                        member.email
+                    ))
+                    .into());
+                }
+            }
         }
         let sent_before = before.and_then(|person| person.preferred_language.as_ref());
-        if user.preferred_language.as_ref() != sent_before {
+        if editable.language && user.preferred_language.as_ref() != sent_before {
             let language = user.preferred_language.as_deref().and_then(first_language);
-            edit.language = language.filter(|language| *language != member.language);
+            edit.language = language.filter(|language| member.language.as_ref() != Some(language));
         }
         Ok(edit)
     }
@@ -396,9 +413,9 @@ impl Bridge {
     }
 
     /// The managed groups of a person.
-    async fn groups_shown(&self, id: &MemberId) -> Result<Vec<Group>, Error> {
+    async fn groups_shown(&self, id: &MemberId) -> Result<Vec<GroupName>, Error> {
         let groups = self.account.groups_of(id).await?;
-        self.only_managed(groups).await
+        self.only_managed(groups, |group| &group.id).await
     }
 
     fn check_address(&self, user_name: &str) -> Result<(), Error> {
