@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    account::op_cli::Program,
     bridge::{self, Confirmations, Deprovisioning, EmailChange, Guards, Mode},
     credentials::{Secrets, Source},
     http, state,
@@ -27,6 +28,8 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// Where the state is kept.
     pub state: state::Place,
+    /// 1Password's command line, for credentials that need it.
+    pub op: Program,
     /// PEM file with certificate authorities to trust beside the public ones.
     pub root_certificates: Option<PathBuf>,
 }
@@ -128,13 +131,17 @@ const STATE: Setting = setting(
     "SCIM_BRIDGE_STATE",
     "the state store: a file, a DynamoDB table's ARN or an Azure table's URL (.local/state.db)",
 );
+const OP: Setting = setting(
+    "SCIM_BRIDGE_OP",
+    "1Password's command line, for credentials that need it (op on PATH)",
+);
 const ROOTS: Setting = setting(
     "SCIM_BRIDGE_ROOT_CERTIFICATES",
     "PEM file with further certificate authorities (none)",
 );
 
 /// Every setting, for help texts.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 22] = [
     PORT,
     LISTEN,
     PUBLIC_URL,
@@ -155,6 +162,7 @@ pub const SETTINGS: [Setting; 21] = [
     SWEEP_KEY,
     REFRESH,
     STATE,
+    OP,
     ROOTS,
 ];
 
@@ -236,6 +244,7 @@ impl Config {
             sweep_interval: Duration::from_secs(positive(INTERVAL, 5)?.into()),
             state: parsed(STATE, text(STATE))?
                 .unwrap_or(state::Place::File(".local/state.db".into())),
+            op: text(OP).map(Program::new).unwrap_or_default(),
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
     }
@@ -331,6 +340,7 @@ mod tests {
             ("SCIM_BRIDGE_GUARD_EMPTY_GROUP", "2"),
             ("SCIM_BRIDGE_DEPROVISION", "delete-after-30d"),
             ("SCIM_BRIDGE_EMAIL_CHANGE", "refuse"),
+            ("SCIM_BRIDGE_OP", "/opt/op"),
             ("SCIM_BRIDGE_MODE", "observe"),
             ("SCIM_BRIDGE_SCIMSESSION", "s"),
             ("SCIM_BRIDGE_SWEEP_KEY", &key.expose()),
@@ -360,6 +370,7 @@ mod tests {
         assert!(matches!(given, Some(SweepKeySource::Given(_))));
         assert_eq!(config.secrets.refresh, time::Duration::seconds(5));
         assert_eq!(config.state, state::Place::File("t".into()));
+        assert_eq!(config.op, Program::new("/opt/op"));
         assert_eq!(config.root_certificates, Some("r".into()));
     }
 

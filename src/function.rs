@@ -42,7 +42,7 @@ pub fn set_up() -> Result<(Arc<Service>, http::Options), Box<dyn Error + Send + 
     });
     let client = outbound::client(roots.transpose()?.as_deref())?;
     let store = config.state.open(client.clone(), environment)?;
-    let service = Service::new(config.secrets, store, client, config.bridge);
+    let service = Service::new(config.secrets, store, client, config.op, config.bridge);
     Ok((Arc::new(service.with_a_schedule()), config.door))
 }
 

@@ -11,7 +11,11 @@ use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    account::{self, native::NativeAccount},
+    account::{
+        self, Account,
+        native::NativeAccount,
+        op_cli::{OpAccount, Program},
+    },
     bridge::{Bridge, Settings, Sweep, SweepError},
     credentials::{
         self, Access, BearerToken, Credentials, Loaded, Opener, ScimSession, Scope, Secret,
@@ -39,6 +43,7 @@ pub struct Service {
     sweep_key: Option<HeldKey>,
     store: Arc<dyn StateStore>,
     client: reqwest::Client,
+    op: Program,
     settings: Settings,
     unlocked: Mutex<Option<Unlocked>>,
     checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
@@ -111,6 +116,7 @@ impl Service {
         secrets: Secrets,
         store: Arc<dyn StateStore>,
         client: reqwest::Client,
+        op: Program,
         settings: Settings,
     ) -> Self {
         let stores = Arc::new(Stores::new(client.clone(), |name| std::env::var(name).ok()));
@@ -127,6 +133,7 @@ impl Service {
             sweep_key,
             store,
             client,
+            op,
             settings,
             unlocked: Mutex::default(),
             checked: tokio::sync::Mutex::default(),
@@ -305,11 +312,9 @@ impl Service {
         let bridge = match unlocked.as_ref() {
             Some(open) if open.digest == digest => open.bridge.clone(),
             _ => {
-                let account = match credentials {
-                    Credentials::Native(native) => NativeAccount::new(native, self.client.clone()),
-                };
+                let account = account(credentials, self.client.clone(), &self.op);
                 let store = Arc::clone(&self.store);
-                Bridge::new(Arc::new(account), store, self.settings.clone())
+                Bridge::new(account, store, self.settings.clone())
             }
         };
         // A request that was slow must not bring an older file back.
@@ -396,6 +401,19 @@ impl Gate for Service {
             account,
             now,
         })
+    }
+}
+
+/// The account behind these credentials, by the connector that they are for. Nothing is done with
+/// them before it is used.
+pub fn account(
+    credentials: Credentials,
+    client: reqwest::Client,
+    op: &Program,
+) -> Arc<dyn Account> {
+    match credentials {
+        Credentials::Native(native) => Arc::new(NativeAccount::new(native, client)),
+        Credentials::OpCli(sign_in) => Arc::new(OpAccount::new(sign_in, op.clone())),
     }
 }
 

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 pub mod native;
+pub mod op_cli;
 pub mod overlay;
 
 /// The administration of one account, as its Provision Manager may do it.

@@ -2,17 +2,14 @@
 //! through. They obey the same rules as a running bridge, share its state, and leave their lines in
 //! the same audit.
 
-use std::sync::Arc;
-
 use super::{
     Failure, Status, client, environment,
     kept::{Kept, Place},
 };
 use crate::{
-    account::native::NativeAccount,
     bridge::{Bridge, Mode},
     config::Config,
-    state,
+    service, state,
 };
 
 /// Who the audit says it was.
@@ -41,6 +38,6 @@ pub async fn open(place: &Place) -> Result<Bridge, Failure> {
         store.map_err(|error| Failure::failed(format!("state store {}: {error}", config.state)))?;
     let kept = Kept::read(place).await?;
     let opener = kept.opener().await?;
-    let account = NativeAccount::new(kept.credentials(&*opener)?, client);
-    Ok(Bridge::new(Arc::new(account), store, config.bridge).on_behalf_of(ACTOR))
+    let account = service::account(kept.credentials(&*opener)?, client, &config.op);
+    Ok(Bridge::new(account, store, config.bridge).on_behalf_of(ACTOR))
 }

@@ -227,10 +227,10 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::Check { place, output } => {
             let kept = Kept::read(&place).await?;
             let opener = kept.opener().await?;
-            let native = kept.credentials(&*opener)?;
-            let (email, address) = (native.email.clone(), native.origin());
+            let credentials = kept.credentials(&*opener)?;
+            let (email, address) = (credentials.email().to_owned(), credentials.origin());
             progress(&format!("signing in at {address}"));
-            let identity = sign_in(client()?, native).await?;
+            let identity = sign_in(client()?, credentials).await?;
             let value = json!({
                 "version": kept.version,
                 "signInAddress": address,

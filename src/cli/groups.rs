@@ -13,6 +13,7 @@ use super::{
 use crate::{
     account::MemberId,
     bridge::{AccountGroup, Adoption, Bridge},
+    credentials::Credentials,
 };
 
 #[derive(Subcommand)]
@@ -133,6 +134,16 @@ async fn hand_over(
     place: &Place,
 ) -> Result<(), Failure> {
     let kept = Kept::read(place).await?;
+    if let Some(opener) = kept.opener_at_hand().await?
+        && let Credentials::OpCli(sign_in) = kept.credentials(&*opener)?
+    {
+        let names: Vec<String> = groups.iter().map(|one| format!("{:?}", one.name)).collect();
+        return Err(Failure::failed(format!(
+            "the bridge may not let people into {}: at 1Password.com, make {} a manager there",
+            names.join(", "),
+            sign_in.email
+        )));
+    }
     let login = sign_in.login(Some(kept.file.sign_in_address()));
     let login = login.map_err(|Failure { reason, status }| Failure {
         reason: format!(

@@ -6,15 +6,14 @@ use std::path::Path;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Failure, SECRET_PREFIXES, Status, environment, stores, terminal};
+use super::{Failure, SECRET_PREFIXES, Status, environment, op, stores, terminal};
 use crate::{
-    account::{self, Account, Identity, native::NativeAccount},
+    account::{self, Identity},
     credentials::{
         self, BearerToken, Credentials, Opener, Recipient, ScimSession, Secret, Source, Stores,
         SweepKey, SweepKeySource,
     },
-    onepassword::sign_in_credentials::SignInCredentials,
-    private_file,
+    private_file, service,
 };
 
 /// Where the scimsession is.
@@ -119,10 +118,12 @@ impl Kept {
     }
 
     /// What is sealed in the file.
-    pub fn credentials(&self, opener: &dyn Opener) -> Result<SignInCredentials, Failure> {
-        let Credentials::Native(native) =
-            Credentials::open(&self.file, opener, OffsetDateTime::now_utc())?;
-        Ok(native)
+    pub fn credentials(&self, opener: &dyn Opener) -> Result<Credentials, Failure> {
+        Ok(Credentials::open(
+            &self.file,
+            opener,
+            OffsetDateTime::now_utc(),
+        )?)
     }
 
     /// A secret from the environment that opens the file, or the file `sweep-key` beside it, if
@@ -220,9 +221,9 @@ fn parse(text: &str) -> Result<Box<dyn Opener>, Failure> {
 /// Signs in as the bridge does, and out again.
 pub async fn sign_in(
     http: reqwest::Client,
-    credentials: SignInCredentials,
+    credentials: Credentials,
 ) -> Result<Identity, account::Error> {
-    let account = NativeAccount::new(credentials, http);
+    let account = service::account(credentials, http, &op());
     let identity = account.identity().await;
     account.sign_out().await;
     identity

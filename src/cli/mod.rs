@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    account,
+    account::{self, op_cli::Program},
     bridge::{Error as BridgeError, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
@@ -322,6 +322,13 @@ fn start_log() {
         form,
         log::To::StandardError,
     );
+}
+
+/// 1Password's command line, for credentials that need it.
+fn op() -> Program {
+    environment("SCIM_BRIDGE_OP")
+        .map(Program::new)
+        .unwrap_or_default()
 }
 
 /// The HTTP client of a command.

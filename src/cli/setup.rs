@@ -191,9 +191,13 @@ impl Unfinished {
             return Ok(None);
         };
         let file = ScimSession::read(&text)?;
-        let Credentials::Native(native) =
-            Credentials::open(&file, &self.key, OffsetDateTime::now_utc())?;
-        Ok(Some(native))
+        match Credentials::open(&file, &self.key, OffsetDateTime::now_utc())? {
+            Credentials::Native(native) => Ok(Some(native)),
+            Credentials::OpCli(_) => Err(Failure::failed(format!(
+                "{} holds a draft that this set-up did not make: give another --dir",
+                self.dir.display()
+            ))),
+        }
     }
 
     /// Keeps new credentials, before the account hears of them: a member whose keys are lost is
@@ -320,7 +324,7 @@ async fn manager(
         administrator.hand_over(&old, &member.id).await?;
     }
     progress("signing in as the Provision Manager, as the bridge will");
-    sign_in(client()?, credentials.clone()).await?;
+    sign_in(client()?, Credentials::Native(credentials.clone())).await?;
     let others = administrator.managers(group).await?.into_iter();
     let others = others.filter(|one| one.id != member.id);
     Ok(Manager {
@@ -433,7 +437,7 @@ async fn present_manager(layout: &Layout<'_>) -> Result<String, Failure> {
     let open = async {
         let kept = present(layout).await?;
         let opener = kept.opener().await?;
-        Ok::<_, Failure>(kept.credentials(&*opener)?.email)
+        Ok::<_, Failure>(kept.credentials(&*opener)?.email().to_owned())
     };
     open.await.map_err(|Failure { reason, status }| Failure {
         reason: format!(
@@ -469,10 +473,10 @@ async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure>
         );
         return Ok(setup.output.show(&value, &text)?);
     };
-    let native = kept.credentials(&*opener)?;
-    let email = native.email.clone();
+    let credentials = kept.credentials(&*opener)?;
+    let email = credentials.email().to_owned();
     progress(&format!("signing in as {email}"));
-    match sign_in(client()?, native).await {
+    match sign_in(client()?, credentials).await {
         Ok(identity) => {
             let text = format!(
                 "The set-up is done: {} lets {email} in.\n{more}",

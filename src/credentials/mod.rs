@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::onepassword::sign_in_credentials::SignInCredentials;
+use crate::onepassword::{password_sign_in::SignIn, sign_in_credentials::SignInCredentials};
 
 mod scimsession;
 mod secret;
@@ -34,6 +34,8 @@ pub use watched::{Loaded, Secret, Watched};
 pub enum Credentials {
     /// For the account service's own protocol: derived keys, no password.
     Native(SignInCredentials),
+    /// For 1Password's command line: what a person types in, the password too.
+    OpCli(SignIn),
 }
 
 /// A secret that a `scimsession` can be opened with.
@@ -65,10 +67,11 @@ impl Credentials {
         now: OffsetDateTime,
     ) -> Result<ScimSession, Error> {
         let (address, device) = match self {
-            Self::Native(native) => (&native.sign_in_address, &native.device_uuid),
+            Self::Native(native) => (native.sign_in_address.clone(), native.device_uuid.clone()),
+            Self::OpCli(sign_in) => (sign_in.origin(), sign_in.device_uuid()),
         };
         let plaintext = self.to_plaintext()?;
-        ScimSession::seal(address, device, &plaintext, recipients, now)
+        ScimSession::seal(&address, &device, &plaintext, recipients, now)
     }
 
     /// Opens a file with one of its recipients' secrets.
@@ -84,6 +87,22 @@ impl Credentials {
     ) -> Result<Self, Error> {
         let plaintext = file.open(secret, now)?;
         serde_json::from_slice(&plaintext).map_err(|_| Error::Damaged)
+    }
+
+    /// Whom they sign in.
+    pub fn email(&self) -> &str {
+        match self {
+            Self::Native(native) => &native.email,
+            Self::OpCli(sign_in) => &sign_in.email,
+        }
+    }
+
+    /// The account's address with its scheme, without a slash behind it.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Native(native) => native.origin(),
+            Self::OpCli(sign_in) => sign_in.origin(),
+        }
     }
 
     /// Names what is inside, so that two files with the same credentials can be told from two with

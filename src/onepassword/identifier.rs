@@ -19,6 +19,11 @@ pub fn lower() -> Result<String> {
     Ok(upper()?.to_ascii_lowercase())
 }
 
+/// The id for a device that follows from these bytes.
+pub fn lower_from(bytes: [u8; 16]) -> String {
+    BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
+}
+
 /// Whether the text could be an id of either case.
 pub fn is_valid(text: &str) -> bool {
     let base32 = |letter: fn(&u8) -> bool| {

@@ -25,6 +25,7 @@ pub mod identifier;
 pub mod keyset;
 pub mod messages;
 pub mod newcomer;
+pub mod password_sign_in;
 pub mod request_mac;
 pub mod rsa;
 pub mod secret_key;
