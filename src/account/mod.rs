@@ -1,7 +1,8 @@
 //! What the bridge asks of a 1Password account, whichever connector answers.
 //!
 //! The trait speaks of people and groups, never of wire formats: keys, sessions and wrapped blobs
-//! stay inside a connector. Reads of one thing cost one look-up; lists are pages by ordered key.
+//! stay inside a connector. Reads of one thing cost one look-up, or few; lists are pages by ordered
+//! key. `docs/connectors.md` tells administrators what differs between connectors.
 
 use std::{fmt, str::FromStr, time::Duration};
 

@@ -96,7 +96,9 @@ impl OpAccount {
             }
             answer => answer?,
         };
-        let Some(group) = group.filter(|group| group.state != "DELETED") else {
+        // It finds groups by their names too.
+        let same = |group: &Found| group.id == id.as_str() && group.state != "DELETED";
+        let Some(group) = group.filter(same) else {
             return Ok(None);
         };
         let Some(members) = found(members)? else {
@@ -140,7 +142,7 @@ impl OpAccount {
     /// The groups of a person: one command.
     pub(super) async fn list_groups_of(&self, member: &MemberId) -> Result<Vec<GroupName>> {
         let order = Order::new("group list").with("user", member.as_str());
-        let groups: Vec<Found> = self.ask(order).await?;
+        let groups: Vec<Found> = self.list(order).await?;
         groups
             .into_iter()
             .map(|group| {
@@ -216,9 +218,7 @@ impl OpAccount {
     /// Whether the bridge may let people into a group: it manages it, or manages all.
     pub(super) async fn may_manage(&self, id: &GroupId) -> Result<bool> {
         let own = self.own_id().await?;
-        let users: Vec<User> = self
-            .ask(Order::new("group user list").about(id.as_str()))
-            .await?;
+        let users: Vec<User> = self.list(everybody_in(id)).await?;
         for user in users {
             if user.member_id()? == own && user.role.as_deref() == Some("MANAGER") {
                 return Ok(true);
@@ -301,7 +301,7 @@ impl OpAccount {
     }
 
     async fn all_groups(&self) -> Result<Vec<Found>> {
-        let mut all: Vec<Found> = self.ask(Order::new("group list")).await?;
+        let mut all: Vec<Found> = self.list(Order::new("group list")).await?;
         all.retain(|group| group.state != "DELETED");
         Ok(all)
     }
@@ -316,10 +316,7 @@ impl OpAccount {
     /// a provider's sense.
     async fn users_in(&self, id: &GroupId) -> Result<Vec<User>> {
         let own = self.own_id().await?;
-        let order = Order::new("group user list").about(id.as_str());
-        // An empty list may come as null.
-        let users: Option<Vec<User>> = self.ask(order).await?;
-        let mut users = users.unwrap_or_default();
+        let mut users: Vec<User> = self.list(everybody_in(id)).await?;
         users.retain(|user| user.member_id().as_ref() != Ok(&own));
         Ok(users)
     }
@@ -328,6 +325,10 @@ impl OpAccount {
         let users = self.users_in(id).await?;
         users.iter().map(User::member_id).collect()
     }
+}
+
+fn everybody_in(id: &GroupId) -> Order {
+    Order::new("group user list").about(id.as_str())
 }
 
 /// Does all of these, a few at a time, and returns how many there were. After a failure, or once

@@ -163,10 +163,10 @@ impl OpAccount {
             return Ok(None);
         }
         let own = self.own_id().await?;
-        // It takes names too.
-        let same = |user: &User| user.email.to_lowercase() == email.to_lowercase();
-        let user = self.user(email).await?.filter(same);
-        let user = user.filter(|user| user.state() != MemberState::Deleted);
+        let user = self
+            .user(email)
+            .await?
+            .filter(|user| user.state() != MemberState::Deleted);
         user.map(|user| user.into_member(|id| *id == own))
             .transpose()
     }
@@ -267,14 +267,14 @@ impl OpAccount {
 
     /// Everybody in the account.
     pub(super) async fn users(&self) -> Result<Vec<User>> {
-        self.ask(Order::new("user list")).await
+        self.list(Order::new("user list")).await
     }
 
     /// Owners and administrators.
     pub(super) async fn administrators(&self) -> Result<HashSet<MemberId>> {
         let lists = ADMINISTRATORS.map(|group| async move {
             let order = Order::new("user list").with("group", group);
-            found(self.ask::<Vec<User>>(order).await)
+            found(self.list::<User>(order).await)
         });
         let lists = in_parallel(lists.into()).await?;
         let users = lists.into_iter().flatten().flatten();
@@ -293,16 +293,14 @@ impl OpAccount {
     /// there is nobody: an error that is worded in another way must not stop all provisioning, nor
     /// make a provider forget people.
     async fn user(&self, who: &str) -> Result<Option<User>> {
+        let same = |user: &User| user.id == who || user.email.to_lowercase() == who.to_lowercase();
         match found(self.ask(Order::new("user get").about(who)).await) {
-            Err(error @ Error::Protocol(_)) => {
-                let same =
-                    |user: &User| user.id == who || user.email.to_lowercase() == who.to_lowercase();
-                match self.users().await?.iter().any(same) {
-                    true => Err(error),
-                    false => Ok(None),
-                }
-            }
-            answer => answer,
+            Err(error @ Error::Protocol(_)) => match self.users().await?.iter().any(same) {
+                true => Err(error),
+                false => Ok(None),
+            },
+            // It finds people by their names too.
+            answer => Ok(answer?.filter(same)),
         }
     }
 

@@ -75,6 +75,13 @@ impl OpAccount {
             .map_err(|_| Error::Protocol(format!("op {name} printed something unexpected")))
     }
 
+    /// The same for a list; one with nothing in it may come as null. Nothing at all is no list:
+    /// it must not make a provider forget people.
+    async fn list<T: DeserializeOwned>(&self, order: Order) -> Result<Vec<T>> {
+        let list: Option<Vec<T>> = self.ask(order).await?;
+        Ok(list.unwrap_or_default())
+    }
+
     /// Runs a command that prints nothing of interest.
     async fn tell(&self, order: Order) -> Result<()> {
         self.connection.run(order).await.map(drop)
