@@ -36,6 +36,10 @@ pub fn trials() -> Vec<Trial> {
         ),
         trial("a_refusal_is_not_repeated", a_refusal_is_not_repeated),
         trial("what_hangs_is_ended", what_hangs_is_ended),
+        trial(
+            "whoever_is_left_behind_holds_nothing_up",
+            whoever_is_left_behind,
+        ),
         trial("not_too_many_at_a_time", not_too_many_at_a_time),
         trial("other_versions", other_versions),
         trial("nothing_is_left_behind", nothing_is_left_behind),
@@ -731,9 +735,30 @@ async fn what_hangs_is_ended() {
 }
 
 fn is_running(pid: u32) -> bool {
-    let ask = format!("kill -0 {pid} 2>/dev/null");
-    let asked = std::process::Command::new("sh").args(["-c", &ask]).status();
-    asked.unwrap().success()
+    signal(pid, "-0")
+}
+
+fn signal(pid: u32, signal: &str) -> bool {
+    let kill = format!("kill {signal} {pid} 2>/dev/null");
+    let killed = std::process::Command::new("sh")
+        .args(["-c", &kill])
+        .status();
+    killed.unwrap().success()
+}
+
+async fn whoever_is_left_behind() {
+    let world = World::new();
+    let account = world.account().with_deadline(Duration::from_secs(15));
+    for command in ["signin", "user list"] {
+        world
+            .op
+            .with(|it| it.trouble(command, "", 1, What::LeavesBehind));
+    }
+    let people = account.members(&[], &Page::first(9)).await.unwrap();
+    assert_eq!(people.total, 2);
+    for pid in world.op.with(|it| it.left_behind.clone()) {
+        assert!(signal(pid, "-KILL"));
+    }
 }
 
 async fn not_too_many_at_a_time() {

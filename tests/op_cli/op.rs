@@ -11,7 +11,7 @@ use std::{
     io::{BufRead, stdin},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{ExitCode, exit},
+    process::{Command, ExitCode, exit},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -46,6 +46,8 @@ pub struct Account {
     pub troubles: Vec<Trouble>,
     /// What stands on standard error whatever happens.
     pub warning: Option<String>,
+    /// Processes that outlive the command that started them.
+    pub left_behind: Vec<u32>,
     /// How long each command takes, in milliseconds.
     pub pace: u64,
 }
@@ -105,6 +107,8 @@ pub enum What {
     Says(String, u8),
     /// It never ends.
     Hangs,
+    /// It leaves somebody behind who holds its output for a minute.
+    LeavesBehind,
     /// It does what it is asked, and its end is never heard of.
     DoesAndFails(String),
 }
@@ -317,15 +321,22 @@ pub fn run(mut arguments: env::Args) -> ExitCode {
         Some(What::Hangs) => loop {
             thread::sleep(Duration::from_secs(60));
         },
-        _ => Order::read(&arguments).and_then(|order| {
-            // Not while the account is held.
-            let line = order.spec.takes_password.then(|| {
-                let mut line = String::new();
-                stdin().lock().read_line(&mut line).unwrap();
-                line
-            });
-            place.with(|account| order.obey(account, line.as_deref()))
-        }),
+        trouble => {
+            if let Some(What::LeavesBehind) = trouble {
+                #[allow(clippy::zombie_processes, reason = "it is to outlive us")]
+                let left = Command::new("sleep").arg("60").spawn().unwrap();
+                place.with(|account| account.left_behind.push(left.id()));
+            }
+            Order::read(&arguments).and_then(|order| {
+                // Not while the account is held.
+                let line = order.spec.takes_password.then(|| {
+                    let mut line = String::new();
+                    stdin().lock().read_line(&mut line).unwrap();
+                    line
+                });
+                place.with(|account| order.obey(account, line.as_deref()))
+            })
+        }
     };
     place.with(|account| account.running -= 1);
     let answer = match trouble {

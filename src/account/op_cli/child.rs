@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    pin::pin,
     process::Stdio,
     time::Duration,
 };
@@ -21,6 +22,8 @@ use crate::{
 
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(12);
+/// How long a command that has ended may keep its output open: whoever it left behind may hold it.
+const AFTERMATH: Duration = Duration::from_millis(300);
 /// How many commands run at the same time.
 pub(super) const CHILDREN: usize = 8;
 /// The longest answer that is read: the list of some hundred thousand people.
@@ -35,7 +38,12 @@ pub struct Program(PathBuf);
 impl Program {
     /// The program with this path, or of this name on `PATH`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        let path = path.into();
+        // It runs in a directory of its own.
+        match path.components().count() > 1 {
+            true => Self(std::path::absolute(&path).unwrap_or(path)),
+            false => Self(path),
+        }
     }
 }
 
@@ -178,6 +186,7 @@ impl Runner {
         })?;
         let (input, answer, complaint) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut answer_text, mut complaint_text) = (text(), text());
         let feed = async {
             if let (Some(mut pipe), Some(line)) = (input, setting.input) {
                 let line = Zeroizing::new(format!("{line}\n"));
@@ -186,16 +195,42 @@ impl Runner {
             }
             Ok(())
         };
-        let ((), answer, complaint) = tokio::try_join!(
-            feed,
-            read(answer, LONGEST_ANSWER, TooLong::Fails),
-            read(complaint, LONGEST_COMPLAINT, TooLong::IsCut),
-        )?;
-        let status = child
-            .wait()
-            .await
-            .map_err(|error| unavailable(format!("op was lost: {error}")))?;
-        Ok((status.success(), answer, complaint))
+        let talk = async {
+            tokio::try_join!(
+                feed,
+                read(answer, &mut answer_text, LONGEST_ANSWER, TooLong::Fails),
+                read(
+                    complaint,
+                    &mut complaint_text,
+                    LONGEST_COMPLAINT,
+                    TooLong::IsCut
+                ),
+            )
+        };
+        let status = {
+            let mut talk = pin!(talk);
+            tokio::select! {
+                biased;
+                talked = &mut talk => {
+                    talked?;
+                    child.wait().await
+                }
+                status = child.wait() => {
+                    // What it wrote is there by now.
+                    if let Ok(talked) = tokio::time::timeout(AFTERMATH, talk).await {
+                        talked?;
+                    }
+                    status
+                }
+            }
+        };
+        let status = status.map_err(|error| unavailable(format!("op was lost: {error}")))?;
+        let plain = |text: &[u8]| Zeroizing::new(String::from_utf8_lossy(text).into_owned());
+        Ok((
+            status.success(),
+            plain(&answer_text),
+            plain(&complaint_text),
+        ))
     }
 
     /// The process: nothing of our own environment but the path, nothing outside the private
@@ -244,21 +279,26 @@ enum TooLong {
     IsCut,
 }
 
+/// Room for an answer: a session token never moves in it.
+fn text() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(8 * 1024))
+}
+
 async fn read(
     pipe: Option<impl AsyncRead + Unpin>,
+    text: &mut Vec<u8>,
     longest: usize,
     too_long: TooLong,
-) -> Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(8 * 1024));
+) -> Result<()> {
     let Some(mut pipe) = pipe else {
-        return Ok(Zeroizing::default());
+        return Ok(());
     };
     let mut piece = Zeroizing::new([0; 8 * 1024]);
     loop {
         let read = pipe.read(&mut piece[..]).await;
         let read = read.map_err(|error| unavailable(format!("op was lost: {error}")))?;
         if read == 0 {
-            break;
+            return Ok(());
         }
         if text.len() + read <= longest {
             text.extend_from_slice(&piece[..read]);
@@ -266,7 +306,6 @@ async fn read(
             return Err(unavailable(format!("op printed more than {longest} bytes")));
         }
     }
-    Ok(Zeroizing::new(String::from_utf8_lossy(&text).into_owned()))
 }
 
 fn unavailable(reason: String) -> Error {
@@ -308,6 +347,14 @@ mod tests {
                 "--help"
             ]
         );
+    }
+
+    #[test]
+    fn a_path_is_meant_from_where_we_are() {
+        assert_eq!(Program::default().0, Path::new("op"));
+        for path in ["./op", "bin/op", "/bin/op"] {
+            assert!(Program::new(path).0.is_absolute(), "{path}");
+        }
     }
 
     #[test]
