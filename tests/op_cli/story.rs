@@ -4,7 +4,6 @@ use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use libtest_mimic::Trial;
@@ -156,7 +155,9 @@ fn command(world: &World, name: &str) -> Command {
         .args(name.split(' '))
         .env("SCIM_BRIDGE_SCIMSESSION", dir.join("scimsession"))
         .env("SCIM_BRIDGE_STATE", dir.join("state.db"))
-        .env("SCIM_BRIDGE_OP", world.op.program());
+        .env("SCIM_BRIDGE_OP", world.op.program())
+        // What is killed removes nothing.
+        .env("TMPDIR", dir);
     command
 }
 
@@ -167,6 +168,15 @@ fn user(email: &str, name: &str) -> Value {
 
 fn group(name: &str) -> Value {
     json!({"schemas": [GROUP], "externalId": name, "displayName": name, "members": []})
+}
+
+/// How many of the private directories for `op` there are.
+fn homes(world: &World) -> usize {
+    let entries = std::fs::read_dir(world.dir.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    names
+        .filter(|name| name.to_string_lossy().starts_with("scim-bridge-op-"))
+        .count()
 }
 
 fn state(world: &World, email: &str) -> String {
@@ -476,7 +486,13 @@ async fn the_command_line() {
     assert_eq!(status, 0, "{text}");
     let (_, text) = run("groups list", "");
     assert!(text.contains("Adopted") && text.contains("never"), "{text}");
-    tokio::time::timeout(Duration::from_secs(5), bridge.get("/Groups"))
-        .await
-        .unwrap();
+    // The bridge's own is there as long as it runs.
+    bridge.get("/Groups").await;
+    assert_eq!(homes(&world), 1);
+    let mut bridge = bridge;
+    let stop = format!("kill {}", bridge.process.id());
+    let stopped = Command::new("sh").args(["-c", &stop]).status();
+    assert!(stopped.unwrap().success());
+    bridge.process.wait().unwrap();
+    assert_eq!(homes(&world), 0);
 }
