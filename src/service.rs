@@ -15,11 +15,12 @@ use crate::{
         self, Account,
         native::NativeAccount,
         op_cli::{OpAccount, Program},
+        users_api::UsersApi,
     },
     bridge::{Bridge, Settings, Sweep, SweepError},
     credentials::{
-        self, Access, BearerToken, Credentials, Loaded, Opener, ScimSession, Scope, Secret,
-        Secrets, StoreError, Stores, SweepKey, SweepKeySource, Watched,
+        self, Access, BearerToken, Connector, Credentials, Loaded, Opener, ScimSession, Scope,
+        Secret, Secrets, StoreError, Stores, SweepKey, SweepKeySource, Watched,
     },
     http::{
         Admission, Gate, Refusal,
@@ -411,9 +412,13 @@ pub fn account(
     client: reqwest::Client,
     op: &Program,
 ) -> Arc<dyn Account> {
-    match credentials {
-        Credentials::Native(native) => Arc::new(NativeAccount::new(native, client)),
-        Credentials::OpCli(sign_in) => Arc::new(OpAccount::new(sign_in, op.clone())),
+    let account: Arc<dyn Account> = match credentials.connector {
+        Connector::Native(native) => Arc::new(NativeAccount::new(native, client.clone())),
+        Connector::OpCli(sign_in) => Arc::new(OpAccount::new(sign_in, op.clone())),
+    };
+    match credentials.users_api {
+        Some(users_api) => Arc::new(UsersApi::new(users_api, client, account)),
+        None => account,
     }
 }
 

@@ -21,8 +21,10 @@ use scim_bridge::{
     sandbox::{NewAccount, NewPerson, Options, Sandbox, person},
 };
 
+mod users_api;
+
 /// What happens to a request before, or after, the service has seen it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Fault {
     /// An answer of this status in place of the service, with so many seconds of Retry-After.
     Before(u16, Option<u64>),

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 pub mod native;
 pub mod op_cli;
 pub mod overlay;
+pub mod users_api;
 
 /// The administration of one account, as its Provision Manager may do it.
 ///

@@ -10,7 +10,9 @@ use super::{
     files::{self, Layout},
 };
 use crate::{
-    credentials::{BearerToken, Credentials, Holder, NewRecipient, ScimSession, SweepKey},
+    credentials::{
+        BearerToken, Connector, Credentials, Holder, NewRecipient, ScimSession, SweepKey,
+    },
     onepassword::secret_text::SecretText,
     sandbox::{self, Login, NewAccount, NewPerson, Sandbox, person::Kit},
 };
@@ -114,7 +116,7 @@ async fn make(
     };
     let account =
         tokio::task::spawn_blocking(move || maker.create_demo_account(&new, &manager)).await??;
-    let credentials = Credentials::Native(account.credentials);
+    let credentials = Credentials::from(Connector::Native(account.credentials));
     let now = OffsetDateTime::now_utc();
     let (token, key) = (BearerToken::generate()?, SweepKey::generate()?);
     let file = credentials.seal(

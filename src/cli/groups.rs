@@ -13,7 +13,7 @@ use super::{
 use crate::{
     account::MemberId,
     bridge::{AccountGroup, Adoption, Bridge},
-    credentials::Credentials,
+    credentials::Connector,
 };
 
 #[derive(Subcommand)]
@@ -135,7 +135,7 @@ async fn hand_over(
 ) -> Result<(), Failure> {
     let kept = Kept::read(place).await?;
     if let Some(opener) = kept.opener_at_hand().await?
-        && let Credentials::OpCli(sign_in) = kept.credentials(&*opener)?
+        && let Connector::OpCli(sign_in) = kept.credentials(&*opener)?.connector
     {
         let names: Vec<String> = groups.iter().map(|one| format!("{:?}", one.name)).collect();
         return Err(Failure::failed(format!(

@@ -29,7 +29,8 @@ use crate::{
         native::setup::{Administrator, Login, NewManager},
     },
     credentials::{
-        BearerToken, Credentials, Holder, NewRecipient, ScimSession, Secret, Source, SweepKey,
+        BearerToken, Connector, Credentials, Holder, NewRecipient, ScimSession, Secret, Source,
+        SweepKey,
     },
     onepassword::{
         identifier,
@@ -191,9 +192,10 @@ impl Unfinished {
             return Ok(None);
         };
         let file = ScimSession::read(&text)?;
-        match Credentials::open(&file, &self.key, OffsetDateTime::now_utc())? {
-            Credentials::Native(native) => Ok(Some(native)),
-            Credentials::OpCli(_) => Err(Failure::failed(format!(
+        let credentials = Credentials::open(&file, &self.key, OffsetDateTime::now_utc())?;
+        match credentials.connector {
+            Connector::Native(native) => Ok(Some(native)),
+            Connector::OpCli(_) => Err(Failure::failed(format!(
                 "{} holds a draft that this set-up did not make: give another --dir",
                 self.dir.display()
             ))),
@@ -204,7 +206,7 @@ impl Unfinished {
     /// of no use.
     fn keep(&mut self, new: &NewManager) -> Result<(), Failure> {
         let recipient = NewRecipient::lasting(Holder::Sweep(&self.key), "draft");
-        let file = Credentials::Native(new.credentials.clone())
+        let file = Credentials::from(Connector::Native(new.credentials.clone()))
             .seal(&[recipient], OffsetDateTime::now_utc())?;
         files::write_private(&self.dir.join("scimsession"), &file.to_json()?)?;
         self.note.fingerprint = Some(new.fingerprint().as_str().to_owned());
@@ -324,7 +326,7 @@ async fn manager(
         administrator.hand_over(&old, &member.id).await?;
     }
     progress("signing in as the Provision Manager, as the bridge will");
-    sign_in(client()?, Credentials::Native(credentials.clone())).await?;
+    sign_in(client()?, Connector::Native(credentials.clone()).into()).await?;
     let others = administrator.managers(group).await?.into_iter();
     let others = others.filter(|one| one.id != member.id);
     Ok(Manager {
@@ -377,7 +379,7 @@ fn finish(
         ));
         files::write_private(&layout.sweep_key(), &unfinished.key.expose())?;
     }
-    let credentials = Credentials::Native(manager.credentials.clone());
+    let credentials = Credentials::from(Connector::Native(manager.credentials.clone()));
     let file = credentials.seal(&recipients, OffsetDateTime::now_utc())?;
     files::write_private(&layout.scimsession(), &file.to_json()?)?;
     let output = setup.output;

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::onepassword::{password_sign_in::SignIn, sign_in_credentials::SignInCredentials};
+use crate::onepassword::{
+    password_sign_in::SignIn, sign_in_credentials::SignInCredentials, users_api::ClientCredentials,
+};
 
 mod scimsession;
 mod secret;
@@ -28,10 +30,21 @@ pub use source::SecretUrl;
 pub use source::{NotASource, Source, StoreError, Stored, Stores};
 pub use watched::{Loaded, Secret, Watched};
 
-/// What a `scimsession` holds, by the connector that needs it.
+/// What a `scimsession` holds.
+#[derive(Serialize, Deserialize)]
+pub struct Credentials {
+    /// For the connector that administers the account.
+    #[serde(flatten)]
+    pub connector: Connector,
+    /// For 1Password's Users API, if it is to help the connector.
+    #[serde(rename = "usersApi", default, skip_serializing_if = "Option::is_none")]
+    pub users_api: Option<ClientCredentials>,
+}
+
+/// Credentials by the connector that needs them.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "connector", rename_all = "snake_case")]
-pub enum Credentials {
+pub enum Connector {
     /// For the account service's own protocol: derived keys, no password.
     Native(SignInCredentials),
     /// For 1Password's command line: what a person types in, the password too.
@@ -56,6 +69,15 @@ pub enum SecretKind {
     Sweep,
 }
 
+impl From<Connector> for Credentials {
+    fn from(connector: Connector) -> Self {
+        Self {
+            connector,
+            users_api: None,
+        }
+    }
+}
+
 impl Credentials {
     /// Seals these credentials for their first recipients.
     ///
@@ -66,12 +88,31 @@ impl Credentials {
         recipients: &[NewRecipient<'_>],
         now: OffsetDateTime,
     ) -> Result<ScimSession, Error> {
-        let (address, device) = match self {
-            Self::Native(native) => (native.sign_in_address.clone(), native.device_uuid.clone()),
-            Self::OpCli(sign_in) => (sign_in.origin(), sign_in.device_uuid()),
+        let (address, device) = match &self.connector {
+            Connector::Native(native) => {
+                (native.sign_in_address.clone(), native.device_uuid.clone())
+            }
+            Connector::OpCli(sign_in) => (sign_in.origin(), sign_in.device_uuid()),
         };
         let plaintext = self.to_plaintext()?;
         ScimSession::seal(&address, &device, &plaintext, recipients, now)
+    }
+
+    /// Seals these credentials in place of those in the file, for the same recipients. For other
+    /// credentials of the same connector: the account's address and the device stay.
+    ///
+    /// Whoever opened the file once can open what is sealed so, even if revoked since, as the
+    /// content key stays.
+    ///
+    /// # Errors
+    /// As for [`Credentials::open`].
+    pub fn reseal(
+        &self,
+        file: &ScimSession,
+        opener: &dyn Opener,
+        now: OffsetDateTime,
+    ) -> Result<ScimSession, Error> {
+        file.with_plaintext(opener, &self.to_plaintext()?, now)
     }
 
     /// Opens a file with one of its recipients' secrets.
@@ -91,17 +132,17 @@ impl Credentials {
 
     /// Whom they sign in.
     pub fn email(&self) -> &str {
-        match self {
-            Self::Native(native) => &native.email,
-            Self::OpCli(sign_in) => &sign_in.email,
+        match &self.connector {
+            Connector::Native(native) => &native.email,
+            Connector::OpCli(sign_in) => &sign_in.email,
         }
     }
 
     /// The account's address with its scheme, without a slash behind it.
     pub fn origin(&self) -> String {
-        match self {
-            Self::Native(native) => native.origin(),
-            Self::OpCli(sign_in) => sign_in.origin(),
+        match &self.connector {
+            Connector::Native(native) => native.origin(),
+            Connector::OpCli(sign_in) => sign_in.origin(),
         }
     }
 
@@ -152,4 +193,67 @@ pub enum Error {
     /// The system gave no random numbers.
     #[error("the system has no source of random numbers")]
     NoRandomness,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::onepassword::{secret_text::SecretText, users_api::Server};
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    /// What a file held before anything but a connector had credentials in it.
+    fn earlier() -> String {
+        let zeros = "00".repeat(32);
+        let key = "A".repeat(43);
+        format!(
+            r#"{{"connector":"native","signInAddress":"https://x.example","userAuth":{{"method":"SRPg-4096","alg":"PBES2g-HS256","iterations":10000,"salt":"AAAAAAAAAAAAAAAAAAAAAA"}},"email":"bridge@example.com","srpX":"{zeros}","muk":{{"alg":"A256GCM","ext":true,"k":"{key}","key_ops":["encrypt","decrypt"],"kty":"oct","kid":"mp"}},"secretKey":"A3-ABCDEF","deviceUuid":"aaaaaaaaaaaaaaaaaaaaaaaaaa"}}"#
+        )
+    }
+
+    #[test]
+    fn earlier_files_open_and_stay_as_they_are() {
+        let credentials: Credentials = serde_json::from_str(&earlier()).unwrap();
+        assert!(credentials.users_api.is_none());
+        let again = credentials.to_plaintext().unwrap();
+        assert_eq!(String::from_utf8_lossy(&again), earlier());
+    }
+
+    #[test]
+    fn the_users_api_is_put_in_later_for_all_who_open_the_file() {
+        let (token, key) = (
+            BearerToken::generate().unwrap(),
+            SweepKey::generate().unwrap(),
+        );
+        let before: Credentials = serde_json::from_str(&earlier()).unwrap();
+        let recipients = [
+            NewRecipient::lasting(Holder::Provider(&token), "first"),
+            NewRecipient::lasting(Holder::Sweep(&key), "sweep"),
+        ];
+        let file = before.seal(&recipients, NOW).unwrap();
+        let after = Credentials {
+            users_api: Some(ClientCredentials {
+                server: Server::Eu,
+                account_id: "ACCOUNT".to_owned(),
+                client_id: "client".to_owned(),
+                client_secret: SecretText::new("secret".to_owned()),
+            }),
+            ..Credentials::open(&file, &key, NOW).unwrap()
+        };
+        assert_ne!(after.digest(), before.digest());
+        let file = after.reseal(&file, &key, NOW).unwrap();
+        for opener in [&token as &dyn Opener, &key] {
+            let opened = Credentials::open(&file, opener, NOW).unwrap();
+            assert_eq!(opened.digest(), after.digest());
+            let users_api = opened.users_api.unwrap();
+            assert_eq!(users_api.server, Server::Eu);
+            assert_eq!(&*users_api.client_secret, "secret");
+        }
+        let stranger = SweepKey::generate().unwrap();
+        assert_eq!(
+            after.reseal(&file, &stranger, NOW).err(),
+            Some(Error::NotARecipient)
+        );
+    }
 }

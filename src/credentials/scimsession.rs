@@ -214,6 +214,18 @@ impl ScimSession {
         self.unseal(&content_key)
     }
 
+    /// Other credentials for the same recipients.
+    pub(super) fn with_plaintext(
+        &self,
+        opener: &dyn Opener,
+        plaintext: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        let (_, key) = self.unwrap_for(opener, now)?;
+        let content_key = key.for_credentials()?;
+        Self::assemble(self.header(), self.left_at(now), &content_key, plaintext)
+    }
+
     /// The recipient whose secret this is. The whole file has been authenticated then.
     ///
     /// # Errors
@@ -423,6 +435,13 @@ impl ScimSession {
         unseal(content_key, &self.sealed, &self.context()?)
     }
 
+    /// The recipients without those who have ended: they are of no use any more.
+    fn left_at(&self, now: OffsetDateTime) -> Vec<Recipient> {
+        let mut recipients = self.recipients.clone();
+        recipients.retain(|one| one.ends_at().is_none_or(|end| end > now));
+        recipients
+    }
+
     /// The same credentials for other recipients. The content key stays: to wrap another one for
     /// those who stay would need all their secrets.
     fn resealed(
@@ -434,9 +453,7 @@ impl ScimSession {
         let (_, key) = self.unwrap_for(opener, now)?;
         let content_key = key.for_credentials()?;
         let plaintext = self.unseal(&content_key)?;
-        let mut recipients = self.recipients.clone();
-        // Whoever has ended is of no use any more.
-        recipients.retain(|one| one.ends_at().is_none_or(|end| end > now));
+        let mut recipients = self.left_at(now);
         change(&mut recipients, &content_key)?;
         Self::assemble(self.header(), recipients, &content_key, &plaintext)
     }

@@ -10,6 +10,7 @@
 //! * [`envelope`], [`request_mac`], [`session`]: sealing, signing and replay protection of requests.
 //! * [`rsa`], [`keyset`]: RSA-OAEP keys and the tree of keysets that ends in the unlock key.
 //! * [`sign_in_credentials`]: what a program needs to sign in without a password.
+//! * [`users_api`]: what it shows to the public Users API.
 //! * [`newcomer`]: the keys that a person makes on the way in.
 //! * [`messages`]: the JSON on the wire.
 //!
@@ -33,6 +34,7 @@ pub mod secret_text;
 pub mod session;
 pub mod sign_in_credentials;
 pub mod srp;
+pub mod users_api;
 
 /// What can go wrong in the protocol. No variant carries a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,6 @@ use rustls::{
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "azure")]
 pub mod retry;
 
 /// How long a connection may take to be made, TLS included.
@@ -68,7 +67,6 @@ pub fn client(extra_roots: Option<&str>) -> Result<reqwest::Client, Error> {
 }
 
 /// Why an exchange failed, down to the system's own words, without the URL.
-#[cfg(feature = "azure")]
 pub(crate) fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -77,7 +75,6 @@ pub(crate) fn reason(error: reqwest::Error) -> String {
 }
 
 /// An error and what caused it, each said once.
-#[cfg(any(feature = "aws", feature = "azure"))]
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |cause| cause.source()) {

@@ -18,7 +18,7 @@ use flate2::read::GzDecoder;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use scim_bridge::{
     account::native::NativeAccount,
-    credentials::{BearerToken, Credentials, Holder, NewRecipient, SweepKey},
+    credentials::{BearerToken, Connector, Credentials, Holder, NewRecipient, SweepKey},
     onepassword::{
         newcomer::Newcomer, secret_text::SecretText, sign_in_credentials::SignInCredentials,
     },
@@ -83,7 +83,7 @@ impl World {
             NewRecipient::lasting(Holder::Provider(&token), "test"),
             NewRecipient::lasting(Holder::Sweep(&key), "sweep"),
         ];
-        let file = Credentials::Native(account.credentials.clone())
+        let file = Credentials::from(Connector::Native(account.credentials.clone()))
             .seal(&recipients, OffsetDateTime::now_utc())
             .unwrap();
         std::fs::write(

@@ -9,7 +9,7 @@ use std::{
 use libtest_mimic::Trial;
 use reqwest::{Method, StatusCode};
 use scim_bridge::{
-    credentials::{BearerToken, Credentials, Holder, NewRecipient, SweepKey},
+    credentials::{BearerToken, Connector, Credentials, Holder, NewRecipient, SweepKey},
     outbound,
 };
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ impl Bridge {
             NewRecipient::lasting(Holder::Provider(&token), "test"),
             NewRecipient::lasting(Holder::Sweep(&key), "sweep"),
         ];
-        let file = Credentials::OpCli(sign_in())
+        let file = Credentials::from(Connector::OpCli(sign_in()))
             .seal(&recipients, OffsetDateTime::now_utc())
             .unwrap();
         let file = file.to_json().unwrap();
