@@ -201,12 +201,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> Failure {
                 "the last owner of the account cannot be suspended".to_owned(),
             ))
         }
-        (StatusCode::FORBIDDEN, Some(said)) => Failure::Refused(Error::NotPermitted(format!(
-            "1Password's Users API does not permit it ({}): an administrator who is \
-                 managed from outside cannot be suspended; if the person is none, let the \
-                 OAuth application suspend and reactivate users",
+        // The application may lack a right that the connector has.
+        (StatusCode::FORBIDDEN, Some(said)) => Failure::NoHelp(format!(
+            "it does not permit it ({}): let the OAuth application suspend and reactivate users",
             clean(&said.message)
-        ))),
+        )),
         // To take its word for it would make providers forget people: the account decides.
         (StatusCode::NOT_FOUND, Some(_)) => Failure::NoHelp(
             "it does not know a person of the account: check the account id that it is given"
