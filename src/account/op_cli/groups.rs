@@ -225,13 +225,19 @@ impl OpAccount {
             }
         }
         let groups = self.list_groups_of(&own).await?;
-        let rights = groups.iter().map(|group| async {
-            let order = Order::new("group get").about(group.id.as_str());
-            Ok(self.ask::<Found>(order).await?.permissions)
-        });
+        let rights = groups.iter().map(|group| self.rights_of(&group.id));
         let rights = in_parallel(rights.collect()).await?;
-        let mut rights = rights.iter().flatten();
-        Ok(rights.any(|text| right(text) == "MANAGE_GROUPS"))
+        Ok(rights
+            .iter()
+            .flatten()
+            .any(|right| right == "MANAGE_GROUPS"))
+    }
+
+    /// What members of a group may do: one command.
+    pub(super) async fn rights_of(&self, id: &GroupId) -> Result<Vec<String>> {
+        let order = Order::new("group get").about(id.as_str());
+        let group: Found = self.ask(order).await?;
+        Ok(group.permissions.iter().map(|text| right(text)).collect())
     }
 
     /// Lets people in, each with a command. Those before a failure stay in.

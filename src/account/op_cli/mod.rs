@@ -5,6 +5,7 @@
 //! * `session`: one session for all callers.
 //! * `refusals`: what the command's complaints mean.
 //! * `members`, `groups`: the operations.
+//! * `standing`: what a set-up wants to know.
 //!
 //! Commands, flags and output are those of the published reference,
 //! <https://developer.1password.com/docs/cli/reference>. Nothing is run before the first call, and
@@ -15,6 +16,7 @@ mod groups;
 mod members;
 mod refusals;
 mod session;
+mod standing;
 
 use std::{future::Future, time::Duration};
 
@@ -31,6 +33,7 @@ pub use crate::onepassword::password_sign_in::SignIn;
 pub use child::Program;
 use child::{CHILDREN, Order};
 use session::Connection;
+pub use standing::Standing;
 
 /// How long a call may take in all, sign-in included.
 pub const DEADLINE: Duration = Duration::from_secs(20);

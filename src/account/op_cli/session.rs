@@ -57,6 +57,8 @@ struct Enrolment {
     /// Holds its configuration; is removed with the last that uses it.
     home: TempDir,
     own_id: MemberId,
+    /// What `op` says that it is.
+    version: String,
 }
 
 struct Session {
@@ -124,6 +126,11 @@ impl Connection {
     /// Who the bridge is.
     pub(super) async fn own_id(&self) -> Result<MemberId> {
         Ok(self.session().await?.enrolment.own_id.clone())
+    }
+
+    /// The version of `op`.
+    pub(super) async fn version(&self) -> Result<String> {
+        Ok(self.session().await?.enrolment.version.clone())
     }
 
     pub(super) async fn sign_out(&self) -> Result<()> {
@@ -252,7 +259,8 @@ impl Shared {
         })?;
         let order = Order::new("--version");
         let version = self.authenticate(&home, &order, None, None).await?;
-        check_version(version.trim())?;
+        let version = version.trim().to_owned();
+        check_version(&version)?;
 
         let SignIn {
             email,
@@ -277,6 +285,7 @@ impl Shared {
         };
         Ok(Enrolment {
             home,
+            version,
             own_id: own_id.ok_or_else(|| {
                 Error::Protocol("op account list does not show the one account".to_owned())
             })?,
