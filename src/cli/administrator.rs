@@ -25,8 +25,9 @@ impl SignIn {
         self.address.as_deref()
     }
 
-    /// What the administrator knows; asks for what is neither given nor, of the address, known.
-    pub fn login(&self, known_address: Option<&str>) -> Result<Login, Failure> {
+    /// What somebody knows, such as an administrator; asks for what is neither given nor, of the
+    /// address, known.
+    pub fn login(&self, whose: &str, known_address: Option<&str>) -> Result<Login, Failure> {
         let given =
             |flag: &Option<String>, variable| flag.clone().or_else(|| environment(variable));
         let address = given(&self.address, "SCIM_BRIDGE_ACCOUNT");
@@ -36,7 +37,7 @@ impl SignIn {
         };
         let email = match given(&self.email, "SCIM_BRIDGE_ADMIN_EMAIL") {
             Some(email) => email,
-            None => terminal::ask("E-mail address of an administrator", "--email")?,
+            None => terminal::ask(&format!("E-mail address of {whose}"), "--email")?,
         };
         let secret = |variable, question| {
             terminal::secret(variable, question).map(|text| SecretText::new(text.to_string()))
@@ -49,6 +50,9 @@ impl SignIn {
         })
     }
 }
+
+/// Who signs in where an administrator has to.
+pub const ADMINISTRATOR: &str = "an administrator";
 
 /// Signs in. Slow: derives keys.
 pub async fn sign_in(login: &Login) -> Result<Administrator, Failure> {

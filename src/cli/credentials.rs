@@ -8,12 +8,18 @@ use time::OffsetDateTime;
 
 use super::{
     Failure, client,
-    kept::{Kept, Place, sign_in},
+    kept::{Kept, Place},
+    sign_in::sign_in,
     stores,
     terminal::{Output, progress},
-    token,
+    token, users_api,
 };
-use crate::credentials::{Access, ScimSession, Secret, Source, StoreError, SweepKey};
+use crate::{
+    account,
+    credentials::{
+        Access, Connector, Credentials, ScimSession, Secret, Source, StoreError, SweepKey,
+    },
+};
 
 #[derive(Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
@@ -51,7 +57,8 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Show what a scimsession says of itself. Needs no secret and shows none.
+    /// Show what a scimsession says of itself. Needs no secret and shows none; with one at hand that
+    /// opens it, it also tells what sort of credentials are inside.
     #[command(after_help = "Example:\n  scim-bridge credentials inspect --json")]
     Inspect {
         #[command(flatten)]
@@ -60,6 +67,9 @@ pub enum Command {
         output: Output,
     },
     /// Open the scimsession and sign in to the account with it, as the bridge does.
+    ///
+    /// At 1Password it also looks at the version of `op` and at what the bridge's user may do, and
+    /// asks the Users API for a token if there are credentials for it. Nothing is changed.
     #[command(
         after_help = "Example:\n  SCIM_BRIDGE_TOKEN=$(cat .local/bearer-token) scim-bridge credentials check"
     )]
@@ -69,6 +79,9 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Credentials for 1Password's Users API, which suspends and reactivates faster than op.
+    #[command(subcommand)]
+    UsersApi(users_api::Command),
 }
 
 /// A sort of place.
@@ -101,6 +114,27 @@ impl Target {
             Self::File => "a path",
         };
         Err(Failure::usage(format!("{place} is not {right}")))
+    }
+}
+
+/// What is inside, for people.
+fn contents(credentials: &Credentials) -> String {
+    let connector = match credentials.connector {
+        Connector::Native(_) => "the bridge's own connector, without a password",
+        Connector::OpCli(_) => "op, the account password among them",
+    };
+    let users_api = match &credentials.users_api {
+        Some(one) => format!("{}, application {}", one.server, one.client_id),
+        None => "none".to_owned(),
+    };
+    format!("Inside are credentials for {connector}; for the Users API {users_api}.\n")
+}
+
+/// The name that `setup --connector` has for it.
+fn connector_name(connector: &Connector) -> &'static str {
+    match connector {
+        Connector::Native(_) => "native",
+        Connector::OpCli(_) => "op",
     }
 }
 
@@ -202,7 +236,10 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::Inspect { place, output } => {
             let kept = Kept::read(&place).await?;
             let recipients = kept.file.recipients();
-            let value = json!({
+            // A secret that does not open it is the matter of check.
+            let opener = kept.opener_at_hand().await.ok().flatten();
+            let inside = opener.and_then(|opener| kept.credentials(&*opener).ok());
+            let mut value = json!({
                 "place": kept.source.to_string(),
                 "version": kept.version,
                 "signInAddress": kept.file.sign_in_address(),
@@ -221,7 +258,18 @@ pub async fn run(command: Command) -> Result<(), Failure> {
                 text += "There is no sweep key: nobody is confirmed before the provider's first \
                          request (strict mode).\n";
             }
-            text += "Whether it is intact shows when it is opened: scim-bridge credentials check";
+            match &inside {
+                Some(inside) => {
+                    value["connector"] = connector_name(&inside.connector).into();
+                    value["usersApi"] = inside.users_api.as_ref().map(users_api::shown).into();
+                    text += &contents(inside);
+                }
+                None => {
+                    text += "What sort of credentials are inside shows with a secret that opens \
+                             it.\n";
+                }
+            }
+            text += "Whether they work shows with scim-bridge credentials check";
             output.show(&value, &text)?;
         }
         Command::Check { place, output } => {
@@ -229,21 +277,32 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             let opener = kept.opener().await?;
             let credentials = kept.credentials(&*opener)?;
             let (email, address) = (credentials.email().to_owned(), credentials.origin());
+            let users_api = credentials.users_api.clone();
             progress(&format!("signing in at {address}"));
-            let identity = sign_in(client()?, credentials).await?;
-            let value = json!({
+            let signed_in = sign_in(client()?, credentials).await?;
+            let mut value = json!({
                 "version": kept.version,
                 "signInAddress": address,
                 "email": email,
-                "account": identity.account_name,
-                "member": identity.member.as_str(),
+                "account": signed_in.identity.account_name,
+                "member": signed_in.identity.member.as_str(),
             });
-            let text = format!(
-                "The scimsession is intact, and {} at {address} lets {email} in.",
-                identity.account_name
+            signed_in.put_into(&mut value);
+            let mut text = format!(
+                "The scimsession is intact, and {} at {address} lets {email} in.\n{}",
+                signed_in.identity.account_name,
+                signed_in.more(),
             );
+            if let Some(users_api) = users_api {
+                value["usersApi"] = users_api::shown(&users_api);
+                progress(&format!("asking {} for a token", users_api.server));
+                let server = users_api.server;
+                account::users_api::check(users_api, client()?).await?;
+                text += &format!("\n{server} gives a token.");
+            }
             output.show(&value, &text)?;
         }
+        Command::UsersApi(command) => users_api::run(command).await?,
     }
     Ok(())
 }

@@ -144,7 +144,10 @@ async fn hand_over(
             sign_in.email
         )));
     }
-    let login = sign_in.login(Some(kept.file.sign_in_address()));
+    let login = sign_in.login(
+        administrator::ADMINISTRATOR,
+        Some(kept.file.sign_in_address()),
+    );
     let login = login.map_err(|Failure { reason, status }| Failure {
         reason: format!(
             "the bridge lacks {}, which an administrator has to hand over; give --email or \

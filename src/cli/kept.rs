@@ -6,14 +6,13 @@ use std::path::Path;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Failure, SECRET_PREFIXES, Status, environment, op, stores, terminal};
+use super::{Failure, SECRET_PREFIXES, Status, environment, stores, terminal};
 use crate::{
-    account::{self, Identity},
     credentials::{
         self, BearerToken, Credentials, Opener, Recipient, ScimSession, Secret, Source, Stores,
         SweepKey, SweepKeySource,
     },
-    private_file, service,
+    private_file,
 };
 
 /// Where the scimsession is.
@@ -216,15 +215,4 @@ fn parse(text: &str) -> Result<Box<dyn Opener>, Failure> {
                 .map_err(credentials::Error::from)?,
         )),
     }
-}
-
-/// Signs in as the bridge does, and out again.
-pub async fn sign_in(
-    http: reqwest::Client,
-    credentials: Credentials,
-) -> Result<Identity, account::Error> {
-    let account = service::account(credentials, http, &op());
-    let identity = account.identity().await;
-    account.sign_out().await;
-    identity
 }

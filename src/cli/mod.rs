@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    account::{self, op_cli::Program},
+    account::{self, op_cli::Program, users_api::NotTaken},
     bridge::{Error as BridgeError, NotDecided},
     config::{Config, Invalid, SETTINGS},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
@@ -33,8 +33,10 @@ mod preview;
 mod sandbox;
 mod serve;
 mod setup;
+mod sign_in;
 mod terminal;
 mod token;
+mod users_api;
 
 /// SCIM 2.0 on one side, a 1Password account on the other.
 #[derive(Parser)]
@@ -61,7 +63,11 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Make a Provision Manager for the bridge, as an administrator, and seal its credentials.
+    /// Make credentials for the bridge, and seal them.
+    ///
+    /// For the account server that the bridge brings along an administrator signs in, and a
+    /// Provision Manager is made. For an account at 1Password.com (--connector op) the bridge's own
+    /// user signs in with 1Password's command line, and nothing is made in the account.
     ///
     /// May be run again at any time: what is half done is finished, what is done is checked.
     #[command(after_help = setup::EXAMPLES)]
@@ -221,6 +227,12 @@ fn status(error: &(dyn Error + 'static)) -> Status {
             E::OutOfReach(_) => Status::Unreachable,
             E::Account(error) => status(error),
             _ => Status::Failed,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<NotTaken>() {
+        return match error {
+            NotTaken::Refused(_) => Status::Refused,
+            NotTaken::OutOfReach(_) => Status::Unreachable,
         };
     }
     if let Some(error) = error.downcast_ref::<NotDecided>() {

@@ -59,8 +59,10 @@ impl Action {
 pub(super) enum Failure {
     /// It says that it may not be done.
     Refused(Error),
-    /// It says nothing that counts: out of reach, out of order, or wrongly set up.
+    /// It says nothing that counts: out of order, or wrongly set up.
     NoHelp(String),
+    /// It is not to be had at the moment.
+    OutOfReach(String),
 }
 
 pub(super) struct Client {
@@ -107,6 +109,11 @@ impl Client {
             credentials,
             token: Mutex::default(),
         }
+    }
+
+    /// Asks for a token, which changes nothing.
+    pub(super) async fn check(&self) -> Result<(), Failure> {
+        self.token().await.map(drop)
     }
 
     /// Suspends or reactivates. Safe to repeat.
@@ -232,7 +239,7 @@ fn clean(message: &str) -> String {
 async fn exchange(request: RequestBuilder) -> Result<Answer, Failure> {
     retry::send(request.header(header::USER_AGENT, USER_AGENT))
         .await
-        .map_err(|error| Failure::NoHelp(error.to_string()))
+        .map_err(|error| Failure::OutOfReach(error.to_string()))
 }
 
 fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -34,6 +34,34 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// How long it is remembered what a person was seen as: whoever changes a person reads them first.
 const MEMORY: Duration = Duration::from_secs(10);
 
+/// Why the Users API gives nothing for some credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// It does not take them.
+    #[error("1Password's Users API does not take the credentials: {0}")]
+    Refused(String),
+    /// It could not be asked.
+    #[error("1Password's Users API cannot be reached: {0}")]
+    OutOfReach(String),
+}
+
+/// Whether the Users API gives a token for these credentials; changes nothing. That the account id
+/// is right, and the application has the scopes, shows only when somebody is suspended.
+///
+/// # Errors
+/// [`NotTaken`].
+pub async fn check(
+    credentials: ClientCredentials,
+    http: reqwest::Client,
+) -> std::result::Result<(), NotTaken> {
+    let client = Client::new(credentials, http);
+    client.check().await.map_err(|failure| match failure {
+        Failure::OutOfReach(reason) => NotTaken::OutOfReach(reason),
+        Failure::NoHelp(reason) => NotTaken::Refused(reason),
+        Failure::Refused(error) => NotTaken::Refused(error.to_string()),
+    })
+}
+
 /// An [`Account`] over another one, which suspends and reactivates by the Users API.
 pub struct UsersApi {
     inner: Arc<dyn Account>,
@@ -124,7 +152,7 @@ impl UsersApi {
         let reason = match asked {
             Ok(Ok(())) => return Ok(true),
             Ok(Err(Failure::Refused(error))) => return Err(error),
-            Ok(Err(Failure::NoHelp(reason))) => reason,
+            Ok(Err(Failure::NoHelp(reason) | Failure::OutOfReach(reason))) => reason,
             Err(_) => format!("no answer within {} s", LIMIT.as_secs()),
         };
         let now = Instant::now();

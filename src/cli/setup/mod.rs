@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -19,7 +20,8 @@ use super::{
     administrator::{self, SignIn},
     client,
     files::{self, Layout},
-    kept::{Kept, Place, sign_in},
+    kept::{Kept, Place},
+    sign_in::sign_in,
     terminal::{Output, progress},
     token::Expiry,
 };
@@ -35,9 +37,12 @@ use crate::{
     onepassword::{
         identifier,
         sign_in_credentials::{SignInCredentials, origin},
+        users_api::ClientCredentials,
     },
     private_file,
 };
+
+mod op;
 
 pub use crate::account::native::setup::Error as NotSetUp;
 
@@ -48,13 +53,27 @@ Examples:
   printf '%s\\n%s\\n' \"$SECRET_KEY\" \"$PASSWORD\" | scim-bridge setup --json \\
       --address https://example.1password.com --email admin@example.com --expires 365d
   scim-bridge setup --replace              # new credentials, the same groups
-  scim-bridge setup --remove scim-bridge-abc123@example.com   # the old ones are gone";
+  scim-bridge setup --remove scim-bridge-abc123@example.com   # the old ones are gone
+  scim-bridge setup --connector op --address example.1password.com --email bridge@example.com";
 
 /// The name that people see in the account.
 const NAME: &str = "SCIM bridge";
 
+/// What is to speak to the account.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ConnectorKind {
+    /// The bridge itself, to the account server that it brings along.
+    Native,
+    /// 1Password's command line `op`, to an account at 1Password.com, .ca or .eu. Who signs in is
+    /// the user that the bridge is from then on; its password is sealed in the scimsession.
+    Op,
+}
+
 #[derive(clap::Args)]
 pub struct Setup {
+    /// What is to speak to the account.
+    #[arg(long, value_enum, default_value_t = ConnectorKind::Native)]
+    connector: ConnectorKind,
     #[command(flatten)]
     sign_in: SignIn,
     /// E-mail address of the Provision Manager that is made; it gets no mail
@@ -128,7 +147,13 @@ pub async fn run(setup: Setup) -> Result<(), Failure> {
     if finished && setup.replace.is_none() && setup.remove.is_none() {
         return already_done(&setup, &layout).await;
     }
-    let login = setup.sign_in.login(None)?;
+    if setup.connector == ConnectorKind::Op {
+        return match begun {
+            Some(begun) => Err(other_account(&layout, &begun.note.address)),
+            None => op::run(&setup, &layout, expires_at).await,
+        };
+    }
+    let login = setup.sign_in.login(administrator::ADMINISTRATOR, None)?;
     let administrator = administrator::sign_in(&login).await?;
     let work = async {
         if let Some(email) = &setup.remove {
@@ -137,12 +162,14 @@ pub async fn run(setup: Setup) -> Result<(), Failure> {
         let (mut unfinished, group) =
             begin(&setup, &layout, &administrator, &login, begun, &dir).await?;
         let manager = manager(&setup, &administrator, &group, &mut unfinished).await?;
+        let users_api = carried_over(&layout).await?;
         finish(
             &setup,
             &layout,
             &administrator,
             unfinished,
             manager,
+            users_api,
             expires_at,
         )
     };
@@ -343,6 +370,7 @@ fn finish(
     administrator: &Administrator,
     mut unfinished: Unfinished,
     manager: Manager,
+    users_api: Option<ClientCredentials>,
     expires_at: Option<OffsetDateTime>,
 ) -> Result<(), Failure> {
     let mut value = json!({
@@ -357,37 +385,73 @@ fn finish(
         setup,
         layout,
         account: administrator.account_name(),
-        manager: &manager,
+        email: &manager.member.email,
+        others: &manager.others,
     };
     if unfinished.note.shown {
         value["token"] = Value::Null;
         setup.output.show(&value, &text.after())?;
         return unfinished.end();
     }
-    let token = BearerToken::generate()?;
-    let mut recipients = vec![NewRecipient {
-        holder: Holder::Provider(&token),
-        label: &setup.label,
-        expires_at,
-    }];
-    if setup.strict {
-        remove_file(&layout.sweep_key())?;
-    } else {
-        recipients.push(NewRecipient::lasting(
-            Holder::Sweep(&unfinished.key),
-            "sweep",
-        ));
-        files::write_private(&layout.sweep_key(), &unfinished.key.expose())?;
-    }
-    let credentials = Credentials::from(Connector::Native(manager.credentials.clone()));
-    let file = credentials.seal(&recipients, OffsetDateTime::now_utc())?;
-    files::write_private(&layout.scimsession(), &file.to_json()?)?;
+    let credentials = Credentials {
+        connector: Connector::Native(manager.credentials.clone()),
+        users_api,
+    };
+    let token = install(setup, layout, &credentials, &unfinished.key, expires_at)?;
     let output = setup.output;
     output.show_secret(&value, &text.before(), &token.expose(), &text.after())?;
     // Until here the next run makes another token, in case nobody saw this one.
     unfinished.note.shown = true;
     unfinished.keep_note()?;
     unfinished.end()
+}
+
+/// Writes the scimsession and, unless the mode is strict, the sweep key. The token that is returned
+/// opens it.
+fn install(
+    setup: &Setup,
+    layout: &Layout<'_>,
+    credentials: &Credentials,
+    key: &SweepKey,
+    expires_at: Option<OffsetDateTime>,
+) -> Result<BearerToken, Failure> {
+    let token = BearerToken::generate()?;
+    let mut recipients = vec![NewRecipient {
+        holder: Holder::Provider(&token),
+        label: &setup.label,
+        expires_at,
+    }];
+    if !setup.strict {
+        recipients.push(NewRecipient::lasting(Holder::Sweep(key), "sweep"));
+    }
+    let file = credentials.seal(&recipients, OffsetDateTime::now_utc())?;
+    match setup.strict {
+        true => remove_file(&layout.sweep_key())?,
+        false => files::write_private(&layout.sweep_key(), &key.expose())?,
+    }
+    files::write_private(&layout.scimsession(), &file.to_json()?)?;
+    Ok(token)
+}
+
+/// The credentials for the Users API in the scimsession that is about to be replaced, if there is
+/// one and it can be opened.
+async fn carried_over(layout: &Layout<'_>) -> Result<Option<ClientCredentials>, Failure> {
+    if !layout.scimsession().exists() {
+        return Ok(None);
+    }
+    let kept = present(layout).await?;
+    let opener = kept.opener_at_hand().await.ok().flatten();
+    let Some(credentials) = opener.and_then(|opener| kept.credentials(&*opener).ok()) else {
+        progress(
+            "nothing at hand opens the old scimsession: if there are credentials for the Users API \
+             in it, they are not carried over; scim-bridge credentials users-api set",
+        );
+        return Ok(None);
+    };
+    if credentials.users_api.is_some() {
+        progress("carrying the credentials for the Users API over");
+    }
+    Ok(credentials.users_api)
 }
 
 /// Removes a Provision Manager that was replaced.
@@ -476,15 +540,21 @@ async fn already_done(setup: &Setup, layout: &Layout<'_>) -> Result<(), Failure>
         return Ok(setup.output.show(&value, &text)?);
     };
     let credentials = kept.credentials(&*opener)?;
+    if setup.connector == ConnectorKind::Op && !matches!(credentials.connector, Connector::OpCli(_))
+    {
+        return Err(other_account(layout, address));
+    }
     let email = credentials.email().to_owned();
     progress(&format!("signing in as {email}"));
     match sign_in(client()?, credentials).await {
-        Ok(identity) => {
+        Ok(signed_in) => {
+            signed_in.put_into(&mut value);
             let text = format!(
-                "The set-up is done: {} lets {email} in.\n{more}",
-                identity.account_name
+                "The set-up is done: {} lets {email} in.\n{}{more}",
+                signed_in.identity.account_name,
+                signed_in.more(),
             );
-            value["account"] = identity.account_name.into();
+            value["account"] = signed_in.identity.account_name.into();
             value["manager"] = email.into();
             Ok(setup.output.show(&value, &text)?)
         }
@@ -528,7 +598,10 @@ struct Instructions<'a> {
     setup: &'a Setup,
     layout: &'a Layout<'a>,
     account: &'a str,
-    manager: &'a Manager,
+    /// As whom the bridge signs in.
+    email: &'a str,
+    /// Other Provision Managers of bridges.
+    others: &'a [String],
 }
 
 impl Instructions<'_> {
@@ -544,7 +617,7 @@ impl Instructions<'_> {
              sweep key           {key}\n\n\
              The bearer token for the identity provider, shown this once:",
             self.account,
-            self.manager.member.email,
+            self.email,
             self.layout.scimsession().display(),
         )
     }
@@ -571,12 +644,12 @@ impl Instructions<'_> {
              the scimsession is useless without it, and it without the scimsession. A further \
              token: scim-bridge token add --label NAME --scimsession {scimsession}",
         );
-        if !self.manager.others.is_empty() {
+        if !self.others.is_empty() {
             text += &format!(
                 "\n\nThe account has other Provision Managers, which work as before: {}.\nOne that \
                  this replaces is removed, once no bridge uses it any more, with scim-bridge setup \
                  --remove EMAIL. Its tokens end with it.",
-                self.manager.others.join(", ")
+                self.others.join(", ")
             );
         }
         text
