@@ -533,3 +533,91 @@ async fn what_is_pushed_to_a_file_is_what_a_bridge_reads() {
     world.sign_up("ann@example.com").await;
     until(async || (world.count("confirmed").await == 1).then_some(())).await;
 }
+
+const CLIENT_SECRET: &str = "a-client-secret-that-nobody-is-shown";
+
+/// Where an OAuth application gets its tokens, and nothing else of the Users API.
+async fn token_server() -> String {
+    use axum::{Json, Router, http::HeaderMap, routing::post};
+    let give = async |headers: HeaderMap| {
+        let basic = data_encoding::BASE64.encode(format!("client:{CLIENT_SECRET}").as_bytes());
+        match headers.get("authorization") {
+            Some(given) if *given == format!("Basic {basic}") => Ok(Json(
+                serde_json::json!({ "access_token": "token", "expires_in": 900 }),
+            )),
+            _ => Err(StatusCode::UNAUTHORIZED),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/v1beta1/users/oauth2/token", post(give));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    format!("http://{address}")
+}
+
+/// The command that puts an application at this server in.
+fn set(server: &str) -> [&str; 8] {
+    [
+        "credentials",
+        "users-api",
+        "set",
+        "--json",
+        "--account-id=ACCOUNT",
+        "--client-id=client",
+        "--server",
+        server,
+    ]
+}
+
+#[tokio::test]
+async fn the_users_api_is_put_in_and_taken_out_in_place() {
+    let world = World::new().await;
+    secrets::remember(CLIENT_SECRET);
+    let bridge = attentive(&world).await;
+    bridge.get(USERS).await.ok();
+    let server = token_server().await;
+    let secret = |value| [("SCIM_BRIDGE_USERS_API_SECRET", value)];
+    let path = world.dir.path().join("scimsession");
+    let before = std::fs::read_to_string(&path).unwrap();
+    // What is not taken is not kept.
+    for (server, value, status, says) in [
+        (&*server, "wrong", 3, "does not take the credentials"),
+        (&*server, "", 2, "SCIM_BRIDGE_USERS_API_SECRET"),
+        ("http://127.0.0.1:1", CLIENT_SECRET, 5, "cannot be reached"),
+        (
+            "https://api.example.com",
+            CLIENT_SECRET,
+            2,
+            "api.1password.eu",
+        ),
+    ] {
+        let run = world.run(&set(server), &secret(value)).await;
+        assert_eq!(run.status, status, "{server}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{server}: {}", run.stderr);
+    }
+    let remove = ["credentials", "users-api", "remove"];
+    assert_eq!(world.run(&remove, &[]).await.status, 4);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+
+    let done = world.run(&set(&server), &secret(CLIENT_SECRET)).await;
+    let done = done.json();
+    assert_eq!(done["server"], server);
+    let inspect = ["credentials", "inspect", "--json"];
+    let inside = world.run(&inspect, &[]).await.json();
+    assert_eq!(
+        (&inside["connector"], &inside["usersApi"]["clientId"]),
+        (&"native".into(), &"client".into())
+    );
+    // Nobody sees it who cannot open it.
+    let closed = [("SCIM_BRIDGE_SWEEP_KEY", "")];
+    let outside = world.run(&inspect, &closed).await.json();
+    assert_eq!(outside.get("usersApi"), None);
+    let check = world.run(&["credentials", "check", "--json"], &[]).await;
+    assert_eq!(check.json()["usersApi"]["server"], server);
+    // The tokens are as they were, and so is the bridge.
+    bridge.get(USERS).await.ok();
+    world.run(&remove, &[]).await.done();
+    let inside = world.run(&inspect, &[]).await.json();
+    assert_eq!(inside["usersApi"], Value::Null);
+    bridge.get(USERS).await.ok();
+}

@@ -7,6 +7,8 @@ mod connector;
 #[cfg(all(unix, feature = "local"))]
 mod op;
 #[cfg(all(unix, feature = "local"))]
+mod setup;
+#[cfg(all(unix, feature = "local"))]
 mod story;
 #[cfg(all(unix, feature = "local"))]
 mod support;
@@ -17,8 +19,8 @@ fn main() -> std::process::ExitCode {
     if arguments.nth(1).as_deref() == Some(op::AS_OP) {
         return op::run(arguments);
     }
-    let trials = connector::trials().into_iter().chain(story::trials());
-    let trials = trials.collect();
+    let trials = [connector::trials(), setup::trials(), story::trials()];
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), trials).exit_code()
 }
 

@@ -25,7 +25,7 @@ pub const AS_OP: &str = "--as-op";
 
 pub const EMAIL: &str = "bridge@example.com";
 pub const PASSWORD: &str = "correct horse battery staple";
-pub const SECRET_KEY: &str = "A3-ABCDEF-GHIJKL-MNPQR-STVWX-YZ234-56789";
+pub const SECRET_KEY: &str = "A3-ABCDEF-GHJKLM-NPQRS-TVWXY-Z2345-6789A";
 
 /// An account, what is to go wrong with it, and what was asked of it.
 #[derive(Default, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ impl Place {
             (
                 "Provision Managers",
                 "USER_DEFINED",
-                &["ADD_PERSON"],
+                &["PROVISION_PEOPLE", "RECOVER_ACCOUNTS"],
                 &bridge,
             ),
         ] {

@@ -148,7 +148,7 @@ impl Drop for Bridge {
 }
 
 /// The program on this world's scimsession and state.
-fn command(world: &World, name: &str) -> Command {
+pub fn command(world: &World, name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scim-bridge"));
     let dir = world.dir.path();
     command

@@ -145,7 +145,8 @@ pub(super) fn error(command: &str, complaint: &str) -> Error {
 pub(super) fn sign_in_error(command: &str, complaint: &str) -> Error {
     match meaning(complaint) {
         Some(Meaning::SecondFactor) => Error::CredentialsRefused(
-            "it asks for a second factor, which a bridge has not: take it off the bridge's user"
+            "it asks for a second factor, and signing in with one cannot be automated: take it off \
+             the bridge's user"
                 .to_owned(),
         ),
         Some(
