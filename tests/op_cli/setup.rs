@@ -259,6 +259,18 @@ async fn a_check() {
     assert_eq!(told.status, 1, "{}", told.out);
     assert!(told.err.contains("may not invite"), "{}", told.err);
     world.op.with(|it| {
+        let id = it.group("Provision Managers").unwrap().id.clone();
+        let says = "[ERROR] 2026/01/02 03:04:05 (403) Forbidden".to_owned();
+        it.trouble("group get", &id, 1, What::Says(says, 1));
+    });
+    let told = check();
+    assert_eq!(told.status, 0, "{}", told.err);
+    assert!(
+        told.out.contains("not certain  invite and confirm people,"),
+        "{}",
+        told.out
+    );
+    world.op.with(|it| {
         for group in &mut it.groups {
             group.permissions.clear();
         }

@@ -16,8 +16,8 @@ pub struct Standing {
     pub identity: Identity,
     /// The version that `op` says it is of.
     pub version: String,
-    /// The rights of all groups that the user is in, under their published names. Empty if `op`
-    /// prints none, which says nothing: permissions may be told only to some.
+    /// The rights of the groups that the user is in, under their published names, as far as `op`
+    /// tells: there may be more.
     pub rights: BTreeSet<String>,
 }
 
@@ -43,13 +43,18 @@ impl OpAccount {
                 )));
             }
             let groups = self.list_groups_of(&user.id).await?;
-            let rights = groups.iter().map(|group| self.rights_of(&group.id));
-            let rights: BTreeSet<String> = in_parallel(rights.collect())
-                .await?
-                .into_iter()
-                .flatten()
-                .collect();
-            if !rights.is_empty() && TO_PROVISION.iter().all(|right| !rights.contains(*right)) {
+            let rights = groups.iter().map(|group| async {
+                match self.rights_of(&group.id).await {
+                    Err(Error::NotPermitted(_)) => Ok(None),
+                    rights => rights.map(Some),
+                }
+            });
+            let told = in_parallel(rights.collect()).await?;
+            let is_complete = told.iter().all(Option::is_some);
+            let rights: BTreeSet<String> = told.into_iter().flatten().flatten().collect();
+            let lacks_all = TO_PROVISION.iter().all(|right| !rights.contains(*right));
+            // What is not told may be there.
+            if is_complete && !rights.is_empty() && lacks_all {
                 return Err(Error::NotPermitted(format!(
                     "{email} may not invite and confirm people: as an owner, turn on provisioning \
                      by the command line at 1Password.com, and put {email} into the group \
