@@ -1,6 +1,6 @@
 //! `scim-bridge setup --connector op`, and `scim-bridge credentials` on what it makes.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 
 use libtest_mimic::Trial;
 use scim_bridge::{
@@ -19,6 +19,7 @@ use crate::{
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("a_set_up_makes_all_that_a_bridge_needs", a_set_up),
+        trial("a_person_is_told_what_to_do_next", for_a_person),
         trial("who_may_not_set_up_is_told_why", refusals),
         trial("a_check_looks_again", a_check),
         trial("a_replacement_keeps_the_users_api", a_replacement),
@@ -53,7 +54,7 @@ fn run(world: &World, name: &str, more: &[&str], settings: &[(&str, &str)]) -> R
         .env("SCIM_BRIDGE_ADMIN_SECRET_KEY", SECRET_KEY)
         .env("SCIM_BRIDGE_ADMIN_PASSWORD", PASSWORD)
         .envs(settings.iter().copied())
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .output()
         .unwrap();
     let [out, err] = [run.stdout, run.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -114,6 +115,43 @@ async fn a_set_up() {
     let changes = ["user provision", "group create", "group user grant"];
     let changes = changes.map(|command| world.op.with(|it| it.count(command)));
     assert_eq!(changes, [0; 3]);
+}
+
+/// The secrets come as lines, and the token is shown on a line of its own.
+async fn for_a_person() {
+    let world = World::new();
+    let mut setup = command(&world, "setup --connector op")
+        .args(["--address", "test.1password.com", "--email", EMAIL])
+        .arg("--dir")
+        .arg(dir(&world))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = format!("{SECRET_KEY}\n{PASSWORD}\n");
+    let mut input = setup.stdin.take().unwrap();
+    input.write_all(lines.as_bytes()).unwrap();
+    drop(input);
+    let done = setup.wait_with_output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{text}");
+    let token = text
+        .lines()
+        .find(|line| line.trim().starts_with("scimbridge_"));
+    let opened = [("SCIM_BRIDGE_TOKEN", token.unwrap().trim())];
+    let checked = run(&world, "credentials check", &[], &opened);
+    assert_eq!(checked.status, 0, "{}", checked.err);
+    for part in [
+        "op is of version 2.32.1",
+        "Test lets the bridge in as bridge@example.com",
+        "scim-bridge serve",
+        "Wherever the bridge runs, op has to be",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for secret in [PASSWORD, SECRET_KEY] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }
 
 /// What is wrong in the account; then what is given, and the status and the words that tell it.
@@ -213,13 +251,9 @@ async fn refusals() {
         assert_eq!(run.status, status, "{says}: {}", run.err);
         assert!(run.err.contains(says), "{says}: {}", run.err);
         assert!(run.out.is_empty(), "{says}: {}", run.out);
-        let made = fs::read_dir(dir(&world)).unwrap();
-        let names = made.map(|entry| entry.unwrap().file_name());
-        let names: Vec<_> = names.filter(|name| name != "scimsession.lock").collect();
-        let kept = names
-            .iter()
-            .any(|name| name == "scimsession" || name == "sweep-key");
-        assert!(!kept, "{says}: {names:?}");
+        for file in ["scimsession", "sweep-key"] {
+            assert!(!dir(&world).join(file).exists(), "{says}: {file}");
+        }
     }
     // Another account in the same directory.
     let world = World::new();
