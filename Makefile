@@ -7,6 +7,10 @@
 
 DIR ?= .local
 ARCH ?= x86_64
+# 1Password's command line, to be packed for the connector that runs it, and what its SHA-256 has to be.
+OP ?=
+OP_SHA256 ?=
+WITH_OP = $(if $(OP),--op "$(OP)") $(if $(OP_SHA256),--op-sha256 "$(OP_SHA256)")
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -89,17 +93,17 @@ target/checkov/installed:
 	  tail -n 3 target/checkov/log; \
 	fi
 
-package-aws: prerequisites ## build and pack the Lambda functions (ARCH=x86_64 or arm64)
+package-aws: prerequisites ## build and pack the Lambda functions (ARCH=x86_64 or arm64, OP, OP_SHA256)
 	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
-	@python3 infra/package.py aws "$(ARCH)"
+	@python3 infra/package.py aws "$(ARCH)" $(WITH_OP)
 
 # What Terraform is asked beside the package: -var alarm_email=you@example.com, -auto-approve, ...
 TF_ARGS ?=
 
-deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, TF_ARGS)
+deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, OP, OP_SHA256, TF_ARGS)
 	terraform -chdir=terraform init -input=false
 	terraform -chdir=terraform apply -var architecture=$(ARCH) \
-	  -var package="$(CURDIR)/target/package/bootstrap-$(ARCH).zip" $(TF_ARGS)
+	  -var package="$(CURDIR)/target/package/bootstrap-$(ARCH).zip" $(if $(OP),-var connector=op) $(TF_ARGS)
 	@echo "Give this to the provider, with the token:"
 	@terraform -chdir=terraform output -raw tenant_url && echo
 	set -- $$(terraform -chdir=terraform output -raw next_command) && shift && \
@@ -108,9 +112,9 @@ deploy-aws: package-aws ## pack, terraform apply, put the credentials in (ARCH, 
 # What the package for Azure can do beside Azure: aws, so that state or secrets may stay there.
 WITH ?=
 
-package-azure: prerequisites ## build and pack the functions app (WITH=aws: may keep state or secrets on AWS)
+package-azure: prerequisites ## build and pack the functions app (WITH=aws: may keep state or secrets on AWS; OP, OP_SHA256)
 	@command -v python3 >/dev/null || { echo "the package is made with python3: install it"; exit 1; }
-	@python3 infra/package.py azure $(WITH)
+	@python3 infra/package.py azure $(WITH) $(WITH_OP)
 
 RESOURCE_GROUP ?=
 PARAMETERS ?= infra/azure/main.bicepparam
@@ -121,7 +125,7 @@ can-deploy-azure:
 	@command -v az >/dev/null || { echo "install the Azure command line: https://aka.ms/azure-cli"; exit 1; }
 	@test -n "$(RESOURCE_GROUP)" || { echo "say where to: RESOURCE_GROUP=…, made with az group create"; exit 1; }
 
-deploy-azure: can-deploy-azure package-azure ## pack, deploy infra/azure, put program and credentials in (RESOURCE_GROUP, PARAMETERS, AZ_ARGS)
+deploy-azure: can-deploy-azure package-azure ## pack, deploy infra/azure, put program and credentials in (RESOURCE_GROUP, PARAMETERS, OP, OP_SHA256, AZ_ARGS)
 	@set -eu; \
 	location=$$(az group show --name "$(RESOURCE_GROUP)" --query location --output tsv); \
 	RUNTIME_VERSION=$$(az functionapp list-flexconsumption-runtimes --location "$$location" --runtime custom \
@@ -131,7 +135,7 @@ deploy-azure: can-deploy-azure package-azure ## pack, deploy infra/azure, put pr
 	export RUNTIME_VERSION OPERATOR_ID; \
 	echo "deploying, with runtime custom $$RUNTIME_VERSION"; \
 	az deployment group create --resource-group "$(RESOURCE_GROUP)" --name scim-bridge --parameters "$(PARAMETERS)" \
-	  --output none $(AZ_ARGS); \
+	  --output none $(if $(OP),--parameters connector=op) $(AZ_ARGS); \
 	said() { az deployment group show --resource-group "$(RESOURCE_GROUP)" --name scim-bridge \
 	  --query "properties.outputs.$$1.value" --output tsv; }; \
 	az functionapp deployment source config-zip --resource-group "$(RESOURCE_GROUP)" --name "$$(said functionAppName)" \

@@ -1,20 +1,27 @@
-"""Builds a cloud's program and packs it: `package.py aws ARCH` or `package.py azure [FEATURE]…`.
+"""Builds a cloud's program and packs it, with 1Password's command line beside it if one is given.
 
 The package goes to target/package/, and is the same for the same program. On Linux plain cargo builds for the machine's own
 architecture; everything else takes cargo-lambda for AWS, and cargo-zigbuild for Azure.
 """
 
+import argparse
+import hashlib
 import json
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import tempfile
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+# What an ELF file calls them (e_machine), and the loader of glibc's programs there.
+ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
 
 # What Amazon Linux 2023, Lambda's provided.al2023, has.
 LAMBDA_GLIBC = (2, 34)
@@ -24,6 +31,9 @@ FUNCTIONS_OLDEST_GLIBC = (2, 31)
 FUNCTIONS_USUAL_GLIBC = (2, 36)
 
 FUNCTIONS = Path("azure-functions")
+
+# By its name in the package, what is in each file, and its mode.
+Entries = dict[str, tuple[bytes, int]]
 
 
 def what(features: str, name: str) -> list[str]:
@@ -60,8 +70,76 @@ def dotted(glibc: tuple[int, int]) -> str:
     return f"{glibc[0]}.{glibc[1]}"
 
 
-def pack(entries: dict[str, tuple[bytes, int]], package: Path) -> None:
-    """Each entry is what is in a file, and its mode."""
+def loader(program: bytes, arch: str) -> str | None:
+    """Who loads a Linux program: None for one that is linked statically.
+
+    ValueError if it is no program for this architecture.
+    """
+    # A shorter file fails to unpack; both are of 64 bits, little-endian.
+    try:
+        machine, parts_at, part_size, parts = struct.unpack_from("<18xH12xQ14xHH", program)
+        if program[:6] != b"\x7fELF\x02\x01" or machine != ELF_MACHINES[arch]:
+            raise ValueError
+        for at in range(parts_at, parts_at + parts * part_size, part_size):
+            kind, offset, length = struct.unpack_from("<I4xQ16xQ", program, at)
+            if kind == 3:  # PT_INTERP
+                return program[offset : offset + length].rstrip(b"\0").decode()
+    except struct.error:
+        raise ValueError from None
+    return None
+
+
+def version(program: bytes) -> str:
+    """Asks 1Password's command line for it, in a directory that holds nothing else."""
+    with tempfile.TemporaryDirectory() as home:
+        op = Path(home, "op")
+        op.write_bytes(program)
+        op.chmod(0o700)
+        environment = {"HOME": home, "OP_CONFIG_DIR": home}
+        try:
+            done = subprocess.run(
+                [op, "--version"], env=environment, capture_output=True, text=True, timeout=30
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            sys.exit(f"op cannot be asked for its version: {error}")
+    said = done.stdout.strip()
+    if done.returncode != 0 or not re.fullmatch(r"2\.\d+\.\S+", said):
+        sys.exit(f"op --version says {said or done.stderr.strip()!r}: the bridge needs version 2")
+    return said
+
+
+def command_line(path: Path, sha256: str | None, arch: str, newest: tuple[int, int]) -> bytes:
+    """1Password's command line, if it can run where the package goes."""
+    try:
+        program = path.read_bytes()
+    except OSError as error:
+        sys.exit(f"OP is to be 1Password's command line, and cannot be read: {error}")
+    digest = hashlib.sha256(program).hexdigest()
+    if sha256 is not None and sha256.lower() != digest:
+        sys.exit(f"{path} is not the file that OP_SHA256 means: its SHA-256 is {digest}")
+    try:
+        loaded_by = loader(program, arch)
+    except ValueError:
+        sys.exit(f"{path} is no Linux program for {arch}: take the op that is published for it")
+    glibc = (0, 0) if loaded_by is None else newest_glibc(program)
+    if loaded_by not in (None, LOADERS[arch]):
+        sys.exit(
+            f"{path} is loaded by {loaded_by}, which is not where the package goes: take the op that "
+            "1Password publishes"
+        )
+    if glibc > newest:
+        sys.exit(
+            f"{path} asks for glibc {dotted(glibc)}, and where the package goes there is "
+            f"{dotted(newest)}: take another version"
+        )
+    runs = version(program) if is_this_machine(arch) else "not asked: it does not run here"
+    linked = "linked statically" if loaded_by is None else f"needs glibc {dotted(glibc)}"
+    print(f"{'op':<9}  {len(program):>10,} bytes, {linked}, version {runs}")
+    print(f"{'':<9}  SHA-256 {digest}")
+    return program
+
+
+def pack(entries: Entries, package: Path) -> None:
     package.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(package, "w") as archive:
         for name, (content, mode) in entries.items():
@@ -76,9 +154,7 @@ def tell(name: str, program: bytes, package: Path) -> None:
     print(f"package    {package.stat().st_size:>10,} bytes, {package}")
 
 
-def aws(arch: str) -> None:
-    if arch not in MACHINES:
-        sys.exit(f"ARCH is {' or '.join(MACHINES)}, not {arch!r}")
+def aws(arch: str, op: Entries) -> None:
     if is_this_machine(arch):
         program = built(["cargo", "build", *what("aws", "bootstrap")])
     elif shutil.which("cargo-lambda") is None:
@@ -100,11 +176,11 @@ def aws(arch: str) -> None:
             "cargo lambda build"
         )
     package = Path(f"target/package/bootstrap-{arch}.zip")
-    pack({"bootstrap": (program, 0o755)}, package)
+    pack({"bootstrap": (program, 0o755)} | op, package)
     tell("bootstrap", program, package)
 
 
-def functions() -> dict[str, tuple[bytes, int]]:
+def functions() -> Entries:
     """What the host reads: its settings, and a folder for each function."""
     ignored = (FUNCTIONS / ".funcignore").read_text().split()
     return {
@@ -115,7 +191,7 @@ def functions() -> dict[str, tuple[bytes, int]]:
     }
 
 
-def azure(with_features: list[str]) -> None:
+def azure(with_features: list[str], op: Entries) -> None:
     build = what(",".join(["azure", *with_features]), "handler")
     if shutil.which("cargo-zigbuild") is not None:
         target = "x86_64-unknown-linux-gnu"
@@ -136,7 +212,7 @@ def azure(with_features: list[str]) -> None:
             f"{dotted(FUNCTIONS_USUAL_GLIBC)}: pip install cargo-zigbuild, or build on Debian 12"
         )
     package = Path("target/package/azure-x86_64.zip")
-    pack(functions() | {"handler": (program, 0o755)}, package)
+    pack(functions() | {"handler": (program, 0o755)} | op, package)
     tell("handler", program, package)
     if glibc > FUNCTIONS_OLDEST_GLIBC:
         print(
@@ -146,10 +222,31 @@ def azure(with_features: list[str]) -> None:
         )
 
 
-match sys.argv[1:]:
-    case ["aws", arch]:
-        aws(arch)
-    case ["azure", *features]:
-        azure(features)
-    case _:
-        sys.exit(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    given = argparse.ArgumentParser(add_help=False)
+    given.add_argument("--op", type=Path, help="1Password's command line, to be packed too")
+    given.add_argument("--op-sha256", help="what its SHA-256 has to be")
+    clouds = parser.add_subparsers(dest="cloud", required=True)
+    for_aws = clouds.add_parser("aws", parents=[given])
+    for_aws.add_argument("arch", choices=MACHINES)
+    for_azure = clouds.add_parser("azure", parents=[given])
+    for_azure.add_argument("feature", nargs="*")
+    asked = parser.parse_args()
+
+    if asked.op is None and asked.op_sha256 is not None:
+        sys.exit("OP_SHA256 is the checksum of OP, which is not given")
+    arch, newest = (
+        (asked.arch, LAMBDA_GLIBC) if asked.cloud == "aws" else ("x86_64", FUNCTIONS_USUAL_GLIBC)
+    )
+    # Looked at first: to build takes minutes.
+    op: Entries = {}
+    if asked.op is not None:
+        op["op"] = (command_line(asked.op, asked.op_sha256, arch, newest), 0o755)
+    if asked.cloud == "aws":
+        aws(arch, op)
+    else:
+        azure(asked.feature, op)
+
+
+main()
