@@ -24,9 +24,9 @@ locals {
       of          = "Sum", is = "GreaterThanThreshold", than = 0, minutes = 5, silence = "notBreaching"
     }
     sweep-failing = {
-      description = "Three or more sweeps failed in five minutes. The reason is in ${local.log_groups.functions.sweep}."
+      description = "Three or more sweeps failed in ${5 * local.defaults.sweep_minutes} minutes. The reason is in ${local.log_groups.functions.sweep}."
       metric      = { namespace = "AWS/Lambda", name = "Errors", dimensions = local.sweep }
-      of          = "Sum", is = "GreaterThanOrEqualToThreshold", than = 3, minutes = 5, silence = "notBreaching"
+      of          = "Sum", is = "GreaterThanOrEqualToThreshold", than = 3, minutes = 5 * local.defaults.sweep_minutes, silence = "notBreaching"
     }
     sweep-late = {
       description = "No sweep has got through for ten minutes, so nobody is confirmed. Before the credentials are in their secrets this is as it should be; else the reason is in ${local.log_groups.functions.sweep}."

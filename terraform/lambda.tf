@@ -9,8 +9,8 @@ locals {
     }
     sweep = {
       name        = "${var.name}-sweep"
-      description = "Confirms newcomers, every minute."
-      timeout     = var.sweep_timeout
+      description = "Confirms newcomers, every ${local.sweep_interval}."
+      timeout     = coalesce(var.sweep_timeout, local.defaults.sweep_timeout)
     }
   }
 
@@ -22,6 +22,7 @@ locals {
 
   environment = {
     scim = merge(
+      local.connector_settings,
       var.settings,
       local.places,
       # A REST API's events leave the stage out of the path, and its URL has it.
@@ -29,9 +30,10 @@ locals {
       var.custom_domain == null ? {} : { SCIM_BRIDGE_PUBLIC_URL = "https://${var.custom_domain.name}" },
     )
     sweep = merge(
-      # Nobody shows the sweep a token that could have been revoked, and it runs every minute: to read
+      # Nobody shows the sweep a token that could have been revoked, and it runs all the time: to read
       # two secrets each time would cost as much as half of all the rest.
       { SCIM_BRIDGE_CREDENTIALS_REFRESH = "300" },
+      local.connector_settings,
       var.settings,
       local.places,
       { SCIM_BRIDGE_SWEEP_KEY = aws_secretsmanager_secret.sweep_key.arn },
@@ -41,7 +43,7 @@ locals {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:New accounts refuse any reservation; reserved_concurrency makes one.
-  #checkov:skip=CKV_AWS_116:A request is answered, not queued; a failed sweep is made good by the next one a minute later. The schedule has a queue of its own.
+  #checkov:skip=CKV_AWS_116:A request is answered, not queued; a failed sweep is made good by the next one, minutes later at most. The schedule has a queue of its own.
   #checkov:skip=CKV_AWS_117:The account service is on the public internet, and nothing else is reached that a VPC would hold; vpc is there for who wants one.
   #checkov:skip=CKV_AWS_173:The environment says where secrets are and holds none; AWS's key encrypts it, or customer_managed_key.
   #checkov:skip=CKV_AWS_272:The package comes from the one who applies; there is no signer to tell apart from them.
@@ -55,7 +57,8 @@ resource "aws_lambda_function" "this" {
   runtime                        = "provided.al2023"
   handler                        = each.key
   architectures                  = [var.architecture]
-  memory_size                    = var.memory_size
+  layers                         = var.op_layer_arn[*]
+  memory_size                    = coalesce(var.memory_size, local.defaults.memory_size)
   timeout                        = each.value.timeout
   reserved_concurrent_executions = var.reserved_concurrency[each.key]
   kms_key_arn                    = local.kms_key_arn

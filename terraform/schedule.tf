@@ -16,9 +16,9 @@ resource "aws_scheduler_schedule_group" "this" {
 resource "aws_scheduler_schedule" "sweep" {
   #checkov:skip=CKV_AWS_297:What the schedule holds is the constant below and two ARNs; AWS's key encrypts it.
   name                = "sweep"
-  description         = "Confirms newcomers, every minute."
+  description         = "Confirms newcomers, every ${local.sweep_interval}."
   group_name          = aws_scheduler_schedule_group.this.name
-  schedule_expression = "rate(1 minute)"
+  schedule_expression = "rate(${local.defaults.sweep_minutes} ${local.defaults.sweep_minutes == 1 ? "minute" : "minutes"})"
 
   flexible_time_window {
     mode = "OFF"
@@ -33,7 +33,7 @@ resource "aws_scheduler_schedule" "sweep" {
       arn = aws_sqs_queue.dead_letters.arn
     }
 
-    # The next minute brings the next sweep, so an old one is of no use.
+    # The schedule brings the next sweep soon, so an old one is of no use.
     retry_policy {
       maximum_event_age_in_seconds = 60
       maximum_retry_attempts       = 1

@@ -38,6 +38,46 @@ variable "tags" {
   default     = {}
 }
 
+# --- how it reaches the account ---
+
+variable "connector" {
+  description = "What the credentials are made for: `native`, or `op`, which runs 1Password's command line. Memory, time-outs and schedule follow."
+  type        = string
+  default     = "native"
+
+  validation {
+    condition     = contains(["native", "op"], var.connector)
+    error_message = "The connector is native or op."
+  }
+}
+
+variable "op_layer_arn" {
+  description = "ARN of a version of a Lambda layer that holds `op`, for a package that does not."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.op_layer_arn == null ? true : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.op_layer_arn))
+    error_message = "The ARN is that of one version, such as arn:aws:lambda:eu-west-1:123456789012:layer:op:1."
+  }
+
+  validation {
+    condition     = var.op_layer_arn == null || var.connector == "op"
+    error_message = "A layer with op is of use to the connector op only."
+  }
+}
+
+variable "op_path" {
+  description = "Where `op` is in the layer, below `/opt/`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.op_path == null ? true : startswith(var.op_path, "/opt/") && var.op_layer_arn != null
+    error_message = "This is a path below /opt/, where op_layer_arn puts its files. From the package it is always /var/task/op."
+  }
+}
+
 # --- how the bridge behaves ---
 
 variable "settings" {
@@ -55,12 +95,13 @@ variable "settings" {
       "SCIM_BRIDGE_CONFIRMATION_DELAY",
       "SCIM_BRIDGE_CREDENTIALS_REFRESH",
       "SCIM_BRIDGE_DEPROVISION",
+      "SCIM_BRIDGE_EMAIL_CHANGE",
       "SCIM_BRIDGE_GUARD_EMPTY_GROUP",
       "SCIM_BRIDGE_GUARD_PEOPLE",
       "SCIM_BRIDGE_GUARD_PERCENT",
       "SCIM_BRIDGE_MODE",
     ], name)])
-    error_message = "The settings are SCIM_BRIDGE_ with ALLOWED_DOMAINS, CONFIRM, CONFIRMATION_BATCH, CONFIRMATION_BUDGET, CONFIRMATION_CONCURRENCY, CONFIRMATION_DELAY, CREDENTIALS_REFRESH, DEPROVISION, GUARD_EMPTY_GROUP, GUARD_PEOPLE, GUARD_PERCENT, MODE. All others are made by this module."
+    error_message = "The settings are SCIM_BRIDGE_ with ALLOWED_DOMAINS, CONFIRM, CONFIRMATION_BATCH, CONFIRMATION_BUDGET, CONFIRMATION_CONCURRENCY, CONFIRMATION_DELAY, CREDENTIALS_REFRESH, DEPROVISION, EMAIL_CHANGE, GUARD_EMPTY_GROUP, GUARD_PEOPLE, GUARD_PERCENT, MODE. All others are made by this module."
   }
 }
 
@@ -78,12 +119,12 @@ variable "log_level" {
 # --- the functions ---
 
 variable "memory_size" {
-  description = "Memory of each function in MB. More memory brings more processor."
+  description = "Memory of each function in MB; more brings more processor. By default 256, and 2048 for the connector `op`."
   type        = number
-  default     = 256
+  default     = null
 
   validation {
-    condition     = var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
+    condition     = var.memory_size == null ? true : var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
     error_message = "Lambda gives 128 to 10240 MB."
   }
 }
@@ -100,18 +141,18 @@ variable "scim_timeout" {
 }
 
 variable "sweep_timeout" {
-  description = "Seconds after which a sweep is cut off. It leaves the rest to the next one by itself after `SCIM_BRIDGE_CONFIRMATION_BUDGET` (45)."
+  description = "Seconds after which a sweep is cut off. It leaves the rest to the next one by itself after `SCIM_BRIDGE_CONFIRMATION_BUDGET`. By default 60 after 45, and 180 after 150 for the connector `op`."
   type        = number
-  default     = 60
+  default     = null
 
   validation {
-    condition     = var.sweep_timeout <= 900
+    condition     = coalesce(var.sweep_timeout, local.defaults.sweep_timeout) <= 900
     error_message = "A function may take 900 seconds at most."
   }
 
   validation {
-    condition     = var.sweep_timeout > try(tonumber(lookup(var.settings, "SCIM_BRIDGE_CONFIRMATION_BUDGET", "45")), 0)
-    error_message = "A sweep has to outlive its budget, SCIM_BRIDGE_CONFIRMATION_BUDGET (45 seconds unless set)."
+    condition     = coalesce(var.sweep_timeout, local.defaults.sweep_timeout) > try(tonumber(lookup(var.settings, "SCIM_BRIDGE_CONFIRMATION_BUDGET", local.defaults.sweep_budget)), 0)
+    error_message = "A sweep has to outlive its budget, SCIM_BRIDGE_CONFIRMATION_BUDGET (${local.defaults.sweep_budget} seconds unless set)."
   }
 }
 

@@ -31,6 +31,7 @@ run "by_default" {
       function.timeout == { scim = 28, sweep = 60 }[key],
       function.reserved_concurrent_executions == -1,
       length(function.vpc_config) == 0,
+      length(coalesce(function.layers, [])) == 0,
     ])])
     error_message = "A function is not made as promised."
   }
@@ -88,6 +89,77 @@ run "by_default" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : length(alarm.alarm_actions) == 1 && length(alarm.alarm_description) > 40])
     error_message = "An alarm wakes nobody, or does not say what to do."
+  }
+  assert {
+    condition = alltrue([
+      aws_scheduler_schedule.sweep.schedule_expression == "rate(1 minute)",
+      aws_cloudwatch_metric_alarm.this["sweep-failing"].period == 300,
+    ])
+    error_message = "The sweep does not come every minute."
+  }
+}
+
+run "with_op" {
+  variables {
+    connector = "op"
+    settings  = { SCIM_BRIDGE_EMAIL_CHANGE = "refuse" }
+  }
+
+  assert {
+    condition = alltrue([for key, function in aws_lambda_function.this : alltrue([
+      function.memory_size == 2048,
+      function.timeout == { scim = 28, sweep = 180 }[key],
+      length(coalesce(function.layers, [])) == 0,
+      function.environment[0].variables.SCIM_BRIDGE_OP == "/var/task/op",
+      function.environment[0].variables.SCIM_BRIDGE_CONFIRMATION_BUDGET == "150",
+      function.environment[0].variables.SCIM_BRIDGE_EMAIL_CHANGE == "refuse",
+    ])])
+    error_message = "A function is not made for op."
+  }
+  assert {
+    condition = alltrue([
+      aws_scheduler_schedule.sweep.schedule_expression == "rate(3 minutes)",
+      aws_lambda_function.this["sweep"].description == "Confirms newcomers, every 3 minutes.",
+      # Three failures need three sweeps.
+      aws_cloudwatch_metric_alarm.this["sweep-failing"].period == 900,
+    ])
+    error_message = "Sweeps with op may overlap, or fail unnoticed."
+  }
+}
+
+run "with_op_in_a_layer" {
+  variables {
+    connector     = "op"
+    op_layer_arn  = "arn:aws:lambda:eu-west-1:123456789012:layer:op:3"
+    memory_size   = 1024
+    sweep_timeout = 100
+    settings      = { SCIM_BRIDGE_CONFIRMATION_BUDGET = "80" }
+  }
+
+  assert {
+    condition = alltrue([for key, function in aws_lambda_function.this : alltrue([
+      function.layers == tolist(["arn:aws:lambda:eu-west-1:123456789012:layer:op:3"]),
+      function.memory_size == 1024,
+      function.timeout == { scim = 28, sweep = 100 }[key],
+      function.environment[0].variables.SCIM_BRIDGE_OP == "/opt/bin/op",
+      function.environment[0].variables.SCIM_BRIDGE_CONFIRMATION_BUDGET == "80",
+    ])])
+    error_message = "The layer is not used, or what was chosen does not hold."
+  }
+}
+
+run "with_op_elsewhere_in_a_layer" {
+  command = plan
+
+  variables {
+    connector    = "op"
+    op_layer_arn = "arn:aws:lambda:eu-west-1:123456789012:layer:op:3"
+    op_path      = "/opt/1password/op"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["sweep"].environment[0].variables.SCIM_BRIDGE_OP == "/opt/1password/op"
+    error_message = "op is looked for elsewhere."
   }
 }
 

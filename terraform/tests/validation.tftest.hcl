@@ -15,6 +15,7 @@ run "what_cannot_be_is_refused" {
     package              = "no-such.zip"
     architecture         = "arm"
     name                 = "Bridge"
+    connector            = "connect"
     settings             = { SCIM_BRIDGE_DELAY = "1" }
     log_level            = "verbose"
     memory_size          = 64
@@ -33,6 +34,7 @@ run "what_cannot_be_is_refused" {
     var.package,
     var.architecture,
     var.name,
+    var.connector,
     var.settings,
     var.log_level,
     var.memory_size,
@@ -74,6 +76,61 @@ run "a_longer_budget_wants_a_longer_sweep" {
   }
 
   expect_failures = [var.sweep_timeout]
+}
+
+run "and_with_op_a_longer_one" {
+  command = plan
+
+  variables {
+    connector     = "op"
+    sweep_timeout = 150 # as long as the budget
+  }
+
+  expect_failures = [var.sweep_timeout]
+}
+
+run "a_layer_is_for_op" {
+  command = plan
+
+  variables {
+    op_layer_arn = "arn:aws:lambda:eu-west-1:123456789012:layer:op:3"
+  }
+
+  expect_failures = [var.op_layer_arn]
+}
+
+run "a_layer_is_of_one_version" {
+  command = plan
+
+  variables {
+    connector    = "op"
+    op_layer_arn = "arn:aws:lambda:eu-west-1:123456789012:layer:op"
+  }
+
+  expect_failures = [var.op_layer_arn]
+}
+
+run "a_path_needs_a_layer" {
+  command = plan
+
+  variables {
+    connector = "op"
+    op_path   = "/opt/bin/op"
+  }
+
+  expect_failures = [var.op_path]
+}
+
+run "a_path_is_in_the_layer" {
+  command = plan
+
+  variables {
+    connector    = "op"
+    op_layer_arn = "arn:aws:lambda:eu-west-1:123456789012:layer:op:3"
+    op_path      = "/var/task/op"
+  }
+
+  expect_failures = [var.op_path]
 }
 
 run "lambda_has_a_limit" {
