@@ -18,6 +18,12 @@ param tags object = {}
 @minLength(1)
 param runtimeVersion string
 
+// --- how it reaches the account ---
+
+@description('What the credentials are made for: `native`, or `op`, which runs 1Password\'s command line out of the package. Memory follows.')
+@allowed(['native', 'op'])
+param connector string = 'native'
+
 // --- how the bridge behaves ---
 
 // Sealed, so that a misspelt setting is an error. Those that say where secrets and state are belong to app.bicep.
@@ -31,6 +37,7 @@ type bridgeSettings = {
   SCIM_BRIDGE_CONFIRMATION_DELAY: string?
   SCIM_BRIDGE_CREDENTIALS_REFRESH: string?
   SCIM_BRIDGE_DEPROVISION: string?
+  SCIM_BRIDGE_EMAIL_CHANGE: ('ignore' | 'refuse')?
   SCIM_BRIDGE_GUARD_EMPTY_GROUP: string?
   SCIM_BRIDGE_GUARD_PEOPLE: string?
   SCIM_BRIDGE_GUARD_PERCENT: string?
@@ -47,9 +54,9 @@ param logLevel string = 'info'
 
 // --- the app ---
 
-@description('Memory of an instance in MB. More memory brings more processor.')
+@description('Memory of an instance in MB. More memory brings more processor. Each command of `op` is a process of its own, up to 8 at once.')
 @allowed([512, 2048, 4096])
-param instanceMemoryMB int = 512
+param instanceMemoryMB int = connector == 'op' ? 2048 : 512
 
 @description('Instances at most. It bounds what a flood of requests may cost.')
 @minValue(1)
@@ -99,6 +106,9 @@ var suffix = uniqueString(resourceGroup().id, name)
 var uniqueName = '${name}-${suffix}'
 // Storage accounts and vaults have at most 24 characters, and hyphens are not for both.
 var shortName = '${take(replace(name, '-', ''), 11)}${suffix}'
+
+// Where the host puts the package's files.
+var connectorSettings = connector == 'op' ? { SCIM_BRIDGE_OP: '/home/site/wwwroot/op' } : {}
 
 var operators = empty(operatorId) ? [] : [
   {
@@ -159,7 +169,7 @@ module app 'app.bicep' = {
     location: location
     tags: allTags
     runtimeVersion: runtimeVersion
-    settings: settings
+    settings: union(settings, connectorSettings)
     logLevel: logLevel
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
