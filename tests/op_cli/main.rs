@@ -7,6 +7,8 @@ mod connector;
 #[cfg(all(unix, feature = "local"))]
 mod op;
 #[cfg(all(unix, feature = "local"))]
+mod package;
+#[cfg(all(unix, feature = "local"))]
 mod setup;
 #[cfg(all(unix, feature = "local"))]
 mod story;
@@ -19,7 +21,12 @@ fn main() -> std::process::ExitCode {
     if arguments.nth(1).as_deref() == Some(op::AS_OP) {
         return op::run(arguments);
     }
-    let trials = [connector::trials(), setup::trials(), story::trials()];
+    let trials = [
+        connector::trials(),
+        package::trials(),
+        setup::trials(),
+        story::trials(),
+    ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), trials).exit_code()
 }
