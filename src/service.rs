@@ -31,7 +31,7 @@ use crate::{
 
 /// How long after a sweep a provider's request begins none.
 const SWEEP_HOLDS: Duration = Duration::seconds(30);
-/// How long a sweep beside a provider's requests may take.
+/// How long a sweep beside a provider's requests may take, where an account answers at once.
 const SWEEP_BESIDE: Duration = Duration::seconds(5);
 /// What it waits for first: the request that began it is to have the way to itself.
 const HEAD_START: Duration = Duration::milliseconds(250);
@@ -73,6 +73,8 @@ struct Unlocked {
     bridge: Bridge,
     file: Arc<Loaded<ScimSession>>,
     digest: [u8; 32],
+    /// Whether the account takes seconds for each answer.
+    is_slow: bool,
 }
 
 /// Why there was no sweep, or only half of one.
@@ -202,9 +204,14 @@ impl Service {
             return;
         };
         let mut recipients = open.file.value.recipients().iter();
-        if !self.always_beside && recipients.any(|one| one.access == Access::Sweep) {
-            return;
-        }
+        let has_key = recipients.any(|one| one.access == Access::Sweep);
+        let budget = match (self.always_beside, open.is_slow) {
+            (false, _) if has_key => return,
+            // A sweep that is cut off holds up whom it was at: the timer's has the time.
+            (true, true) => return,
+            (false, true) => self.settings.confirmation.budget,
+            (_, false) => SWEEP_BESIDE,
+        };
         let bridge = open.bridge.clone();
         {
             let mut last = self.last_sweep();
@@ -216,7 +223,7 @@ impl Service {
         tokio::spawn(async move {
             tokio::time::sleep(HEAD_START.unsigned_abs()).await;
             let now = OffsetDateTime::now_utc();
-            match bridge.sweep_within(SWEEP_BESIDE, now).await {
+            match bridge.sweep_within(budget, now).await {
                 Ok(sweep) => tracing::debug!(?sweep, "swept beside a provider's request"),
                 Err(error) => tracing::warn!(%error, "no sweep"),
             }
@@ -309,6 +316,7 @@ impl Service {
         }
         let credentials = Credentials::open(&file.value, secret, now)?;
         let digest = credentials.digest()?;
+        let is_slow = matches!(credentials.connector, Connector::OpCli(_));
         let mut unlocked = self.lock();
         let bridge = match unlocked.as_ref() {
             Some(open) if open.digest == digest => open.bridge.clone(),
@@ -327,6 +335,7 @@ impl Service {
                 bridge: bridge.clone(),
                 file: Arc::clone(file),
                 digest,
+                is_slow,
             });
         }
         Ok(bridge)
@@ -362,7 +371,7 @@ impl Gate for Service {
         match self.unlock(&token, now).await {
             Ok(Some(bridge)) => {
                 self.sweep_beside();
-                Ok(Admission::Provider(bridge))
+                Ok(Admission::Provider(bridge.for_one_request()))
             }
             Ok(None) => Ok(Admission::Monitor),
             Err(E::NotARecipient | E::Expired) => Err(Refusal::Unauthorized),

@@ -4,7 +4,7 @@
 //! stay inside a connector. Reads of one thing cost one look-up, or few; lists are pages by ordered
 //! key. `docs/connectors.md` tells administrators what differs between connectors.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -49,6 +49,13 @@ pub trait Account: Send + Sync {
     /// Guests are not among them. A page may have fewer rows than asked for: `next` says whether
     /// more follow.
     async fn members(&self, states: &[MemberState], page: &Page) -> Result<Listing<Member>>;
+
+    /// The same account for one request of a provider, whose parts may share what is listed for
+    /// them: no longer than the request lasts, nor beyond a change. `None` if that makes no
+    /// difference.
+    fn for_one_request(&self) -> Option<Arc<dyn Account>> {
+        None
+    }
 
     /// What [`Account::edit_member`] can change here besides the name.
     fn editable(&self) -> Editable {

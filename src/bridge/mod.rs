@@ -199,6 +199,15 @@ impl Bridge {
         }
     }
 
+    /// The same bridge for one request: what its parts read may be shared among them.
+    #[must_use]
+    pub fn for_one_request(self) -> Self {
+        match self.account.for_one_request() {
+            Some(account) => Self { account, ..self },
+            None => self,
+        }
+    }
+
     /// Whether the account lets the bridge in, at the cost of one request.
     ///
     /// # Errors

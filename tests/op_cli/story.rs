@@ -23,6 +23,7 @@ use crate::{
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("a_person_comes_works_leaves_and_returns", a_life),
+        trial("requests_begin_no_sweep", no_sweep_beside),
         trial("a_new_key_holds_a_confirmation_up", a_new_key),
         trial("a_new_address_is_passed_over_or_refused", a_new_address),
         trial("an_observing_bridge_changes_nothing", observing),
@@ -299,6 +300,24 @@ async fn a_life() {
     assert_eq!(status, 429);
 }
 
+/// They would be cut off before they are through, and hold up whom they were at.
+async fn no_sweep_beside() {
+    let world = World::new();
+    // The timer's first is before any secret has come.
+    let settings = [
+        ("SCIM_BRIDGE_SWEEP_KEY", ""),
+        ("SCIM_BRIDGE_CONFIRMATION_INTERVAL", "3600"),
+    ];
+    let bridge = Bridge::start(&world, &settings).await;
+    world.op.with(|it| it.pace = 100);
+    for _ in 0..10 {
+        bridge
+            .find("/Users", r#"userName eq "a@example.com""#)
+            .await;
+    }
+    assert_eq!(world.op.with(|it| it.count("user list")), 0);
+}
+
 async fn a_new_key() {
     let world = World::new();
     let bridge = Bridge::start(&world, &[("SCIM_BRIDGE_CONFIRMATION_DELAY", "600")]).await;
@@ -323,17 +342,22 @@ async fn a_new_key() {
 async fn a_new_address() {
     for (setting, expected) in [("ignore", 200), ("refuse", 400)] {
         let world = World::new();
-        let bridge = Bridge::start(&world, &[("SCIM_BRIDGE_EMAIL_CHANGE", setting)]).await;
+        let settings = [
+            ("SCIM_BRIDGE_EMAIL_CHANGE", setting),
+            ("SCIM_BRIDGE_ALLOWED_DOMAINS", "example.com"),
+        ];
+        let bridge = Bridge::start(&world, &settings).await;
         let id = bridge
             .create("/Users", user("ann@example.com", "Ann"))
             .await;
         let path = format!("/Users/{id}");
-        let change = json!([
-            {"op": "Replace", "path": "userName", "value": "anna@example.com"},
-            {"op": "Replace", "path": "displayName", "value": "Anna"},
-        ]);
-        for _ in 0..2 {
-            let (status, body) = bridge.patch(&path, change.clone()).await;
+        // The second is in a domain that is of no use here.
+        for address in ["anna@example.com", "anna@elsewhere.example"] {
+            let change = json!([
+                {"op": "Replace", "path": "userName", "value": address},
+                {"op": "Replace", "path": "displayName", "value": "Anna"},
+            ]);
+            let (status, body) = bridge.patch(&path, change).await;
             assert_eq!(status, expected, "{body}");
             if expected == 400 {
                 assert_eq!(body["scimType"], "mutability");

@@ -99,7 +99,25 @@ impl Order {
         self.name
     }
 
-    fn arguments(&self) -> Vec<String> {
+    /// What it asks a list or a group for may be answered again with what it was answered with; a
+    /// person is always looked at.
+    pub(super) fn is_for_a_list(&self) -> bool {
+        self.name.ends_with(" list") || self.name == "group get"
+    }
+
+    /// Whether it only looks.
+    pub(super) fn only_looks(&self) -> bool {
+        self.is_for_a_list() || self.name.ends_with(" get")
+    }
+
+    /// The texts that came from outside and may be echoed.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        let of_flags = self.flags.iter().filter_map(|flag| flag.split_once('='));
+        let of_flags = of_flags.map(|(_, value)| value);
+        of_flags.chain(self.object.as_deref())
+    }
+
+    pub(super) fn arguments(&self) -> Vec<String> {
         let mut all: Vec<String> = self.name.split(' ').map(str::to_owned).collect();
         all.extend(self.flags.iter().cloned());
         if let Some(object) = &self.object {
@@ -176,6 +194,9 @@ impl Runner {
     ) -> Result<(bool, Zeroizing<String>, Zeroizing<String>)> {
         let mut child = self.command(order, setting).spawn().map_err(|error| {
             unavailable(match error.kind() {
+                io::ErrorKind::NotFound if !setting.home.exists() => {
+                    "the private directory of op is gone".to_owned()
+                }
                 io::ErrorKind::NotFound => format!(
                     "there is no program {}: install 1Password's command line, or say with \
                      SCIM_BRIDGE_OP where it is",
@@ -225,6 +246,12 @@ impl Runner {
             }
         };
         let status = status.map_err(|error| unavailable(format!("op was lost: {error}")))?;
+        if status.code().is_none() {
+            return Err(unavailable(format!(
+                "op {} was cut off: {status}",
+                order.name
+            )));
+        }
         let plain = |text: &[u8]| Zeroizing::new(String::from_utf8_lossy(text).into_owned());
         Ok((
             status.success(),
@@ -252,6 +279,10 @@ impl Runner {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        // What is sent to the bridge and all its children means the bridge, which may want to
+        // finish what it is at.
+        #[cfg(unix)]
+        command.process_group(0);
         for name in [
             "HOME",
             "TMPDIR",

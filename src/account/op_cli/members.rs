@@ -7,8 +7,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{OpAccount, Order, checked_name, cut, found, in_parallel, version};
 use crate::account::{
-    Attempt, Error, GroupName, Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId,
-    MemberKind, MemberState, Page, Result,
+    Attempt, Error, Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberKind,
+    MemberState, Page, Result,
 };
 
 /// So many people are looked up one by one; for more the list is read.
@@ -82,6 +82,12 @@ pub(super) fn time(text: Option<&str>) -> Option<OffsetDateTime> {
     (time.year() > 1).then_some(time)
 }
 
+/// Whether somebody has not been in yet.
+fn is_on_the_way(state: MemberState) -> bool {
+    use MemberState::{TransferPending, TransferStarted, TransferSuspended};
+    waits(state) || matches!(state, TransferStarted | TransferPending | TransferSuspended)
+}
+
 /// Whether a member waits, and so has a key that will be asked about.
 fn waits(state: MemberState) -> bool {
     matches!(state, MemberState::TransferAccepted | MemberState::Pending)
@@ -132,7 +138,12 @@ impl OpAccount {
         let Some(user) = user?.filter(|user| user.state() != MemberState::Deleted) else {
             return Ok(None);
         };
-        let groups: Vec<GroupName> = found(groups)?.unwrap_or_default();
+        let groups = match groups {
+            // Whoever has not joined yet may be nobody to it. Of the others it would mean that
+            // owners are not known.
+            Err(Error::NotFound(_)) if is_on_the_way(user.state()) => Vec::new(),
+            groups => groups?,
+        };
         let administers = groups
             .iter()
             .any(|group| ADMINISTRATORS.contains(&group.name.as_str()));
@@ -147,9 +158,12 @@ impl OpAccount {
         }
         let own = self.own_id().await?;
         let wanted: HashSet<&str> = ids.iter().map(MemberId::as_str).collect();
-        let users = self.users().await?.into_iter();
-        let users = users.filter(|user| wanted.contains(user.id.as_str()));
-        let members = users.map(|user| user.into_member(|id| *id == own));
+        let (users, administrators) = tokio::try_join!(self.users(), self.administrators())?;
+        let users = users.into_iter().filter(|user| {
+            wanted.contains(user.id.as_str()) && user.state() != MemberState::Deleted
+        });
+        let is_protected = |id: &MemberId| administrators.contains(id) || *id == own;
+        let members = users.map(|user| user.into_member(is_protected));
         let members = members.collect::<Result<Vec<_>>>()?;
         let mut members = self.with_keys(members).await?;
         let place = |member: &Member| ids.iter().position(|id| *id == member.id);
@@ -270,14 +284,20 @@ impl OpAccount {
         self.list(Order::new("user list")).await
     }
 
-    /// Owners and administrators.
+    /// Owners and administrators. If one of the two groups is not there under its name, nobody
+    /// knows whom a provider may touch.
     pub(super) async fn administrators(&self) -> Result<HashSet<MemberId>> {
         let lists = ADMINISTRATORS.map(|group| async move {
             let order = Order::new("user list").with("group", group);
-            found(self.list::<User>(order).await)
+            match self.list::<User>(order).await {
+                Err(Error::NotFound(_)) => Err(Error::Protocol(format!(
+                    "the account shows no group {group}, whose members no provider may touch"
+                ))),
+                users => users,
+            }
         });
         let lists = in_parallel(lists.into()).await?;
-        let users = lists.into_iter().flatten().flatten();
+        let users = lists.into_iter().flatten();
         users.map(|user| user.member_id()).collect()
     }
 
@@ -314,17 +334,32 @@ impl OpAccount {
             return Ok(member);
         }
         let order = Order::new("user get").set("fingerprint");
-        let answer = self.connection.run(order.about(member.id.as_str())).await?;
-        let text = answer.trim();
-        if text.is_empty() || text.contains(char::is_control) {
-            return Err(Error::Protocol(
-                "op user get --fingerprint printed no fingerprint".to_owned(),
-            ));
-        }
-        Ok(Member {
-            key_fingerprint: Some(KeyFingerprint::new(text)),
-            ..member
-        })
+        let answer = self.run(order.about(member.id.as_str())).await;
+        let problem = match answer {
+            Ok(answer) => {
+                let text = answer.trim();
+                if !text.is_empty() && !text.contains(char::is_control) {
+                    let key_fingerprint = Some(KeyFingerprint::new(text));
+                    return Ok(Member {
+                        key_fingerprint,
+                        ..member
+                    });
+                }
+                "it printed none".to_owned()
+            }
+            Err(
+                error @ (Error::Protocol(_)
+                | Error::NotFound(_)
+                | Error::NotPermitted(_)
+                | Error::WrongState(_)),
+            ) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        // One of them must not be in the way of all others. Without a fingerprint nobody is
+        // confirmed.
+        let member_id = member.id.as_str();
+        tracing::warn!(member = member_id, problem, "op shows no fingerprint");
+        Ok(member)
     }
 }
 

@@ -3,27 +3,31 @@
 //!
 //! * `child`: running one command, with limits on everything.
 //! * `session`: one session for all callers.
+//! * `lists`: what one request need not ask for twice.
 //! * `refusals`: what the command's complaints mean.
 //! * `members`, `groups`: the operations.
 //! * `standing`: what a set-up wants to know.
 //!
 //! Commands, flags and output are those of the published reference,
-//! <https://developer.1password.com/docs/cli/reference>. Nothing is run before the first call, and
-//! nothing is remembered between calls but the session: each call sees the account as it is then.
+//! <https://developer.1password.com/docs/cli/reference>; `OP_SECRET_KEY` and `OP_DEVICE` are those of
+//! programs that run `op` in public. Nothing is run before the first call, and nothing is remembered
+//! between requests but the session: each request sees the account as it is then.
 
 mod child;
 mod groups;
+mod lists;
 mod members;
 mod refusals;
 mod session;
 mod standing;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{
     Account, Attempt, Editable, Error, Group, GroupId, GroupName, Identity, Invitation,
@@ -32,6 +36,7 @@ use super::{
 pub use crate::onepassword::password_sign_in::SignIn;
 pub use child::Program;
 use child::{CHILDREN, Order};
+use lists::Lists;
 use session::Connection;
 pub use standing::Standing;
 
@@ -42,6 +47,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct OpAccount {
     connection: Connection,
     deadline: Duration,
+    /// What was listed, if this is the account of one request.
+    lists: Option<Lists>,
 }
 
 impl OpAccount {
@@ -51,6 +58,7 @@ impl OpAccount {
         Self {
             connection: Connection::new(sign_in, program),
             deadline: DEADLINE,
+            lists: None,
         }
     }
 
@@ -70,10 +78,17 @@ impl OpAccount {
             })
     }
 
+    async fn run(&self, order: Order) -> Result<Arc<Zeroizing<String>>> {
+        match &self.lists {
+            Some(lists) => lists.run(order, &self.connection).await,
+            None => self.connection.run(order).await,
+        }
+    }
+
     /// Runs a command that answers in JSON.
     async fn ask<T: DeserializeOwned>(&self, order: Order) -> Result<T> {
         let name = order.name();
-        let answer = self.connection.run(order.in_json()).await?;
+        let answer = self.run(order.in_json()).await?;
         serde_json::from_str(&answer)
             .map_err(|_| Error::Protocol(format!("op {name} printed something unexpected")))
     }
@@ -87,7 +102,7 @@ impl OpAccount {
 
     /// Runs a command that prints nothing of interest.
     async fn tell(&self, order: Order) -> Result<()> {
-        self.connection.run(order).await.map(drop)
+        self.run(order).await.map(drop)
     }
 
     /// Who the bridge is, without asking if that is known.
@@ -116,6 +131,14 @@ impl Account for OpAccount {
     async fn sign_out(&self) {
         // A session that is not signed out ends by itself.
         let _ = self.within(self.connection.sign_out()).await;
+    }
+
+    fn for_one_request(&self) -> Option<Arc<dyn Account>> {
+        Some(Arc::new(Self {
+            connection: self.connection.clone(),
+            deadline: self.deadline,
+            lists: Some(Lists::default()),
+        }))
     }
 
     fn editable(&self) -> Editable {

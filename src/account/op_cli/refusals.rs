@@ -3,7 +3,7 @@
 //! `op` ends with 1 whatever is wrong; only its text tells. The texts are not specified and change
 //! between versions, so the table has the words that stay.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use crate::account::{Error, MemberState};
 
@@ -46,7 +46,7 @@ pub(super) enum Meaning {
 }
 
 /// Words of a complaint, in lower case, and what it means. The first that fits counts.
-const WORDS: [(&str, Meaning); 60] = [
+const WORDS: [(&str, Meaning); 66] = [
     ("not currently signed in", Meaning::SessionEnded),
     ("session expired", Meaning::SessionEnded),
     ("could not find session token", Meaning::SessionEnded),
@@ -65,6 +65,9 @@ const WORDS: [(&str, Meaning); 60] = [
     ("doesn't seem to be a user", Meaning::NoMember),
     ("no user found", Meaning::NoMember),
     ("could not find user", Meaning::NoMember),
+    // Of a person who is taken out of a group in which they are not.
+    ("doesn't have any permissions", Meaning::NoMember),
+    ("isn't a member", Meaning::NoMember),
     ("isn't a group", Meaning::NoGroup),
     ("is not a group", Meaning::NoGroup),
     ("doesn't seem to be a group", Meaning::NoGroup),
@@ -96,6 +99,11 @@ const WORDS: [(&str, Meaning); 60] = [
     ("unknown flag", Meaning::Version),
     ("unknown shorthand", Meaning::Version),
     ("(403)", Meaning::NotPermitted),
+    // Of files on this machine.
+    ("permission denied", Meaning::OutOfReach),
+    ("read-only file system", Meaning::OutOfReach),
+    ("no space left", Meaning::OutOfReach),
+    ("cannot allocate memory", Meaning::OutOfReach),
     ("permission", Meaning::NotPermitted),
     ("access denied", Meaning::NotPermitted),
     ("not authorized", Meaning::NotPermitted),
@@ -109,17 +117,45 @@ const WORDS: [(&str, Meaning); 60] = [
     ("dial tcp", Meaning::OutOfReach),
 ];
 
-/// What a complaint means; nothing if nobody has seen it before.
-pub(super) fn meaning(complaint: &str) -> Option<Meaning> {
-    let text = complaint.to_lowercase().replace('\u{2019}', "'");
+/// What a complaint about these values means; nothing if nobody has seen it before.
+pub(super) fn meaning<'a>(
+    complaint: &str,
+    values: impl Iterator<Item = &'a str>,
+) -> Option<Meaning> {
+    let mut text = complaint.to_lowercase().replace('\u{2019}', "'");
+    for value in values {
+        text = without(&text, &value.to_lowercase());
+    }
     let known = WORDS.iter().find(|(words, _)| text.contains(words));
     known.map(|(_, meaning)| *meaning)
 }
 
-/// The error that a command's complaint amounts to, once its session is not the reason.
-pub(super) fn error(command: &str, complaint: &str) -> Error {
+/// The text without a value that it repeats: an address or a name may hold any of the words.
+fn without(text: &str, value: &str) -> String {
+    let is_outside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let mut rest = text;
+    let mut left = String::new();
+    while !value.is_empty()
+        && let Some(place) = rest.find(value)
+    {
+        let (before, behind) = (&rest[..place], &rest[place + value.len()..]);
+        let whole = is_outside(before.chars().next_back()) && is_outside(behind.chars().next());
+        left.push_str(before);
+        left.push_str(if whole { "…" } else { value });
+        rest = behind;
+    }
+    left + rest
+}
+
+/// The error that the complaint of a command about these values amounts to, once its session is
+/// not the reason.
+pub(super) fn error<'a>(
+    command: &str,
+    complaint: &str,
+    values: impl Iterator<Item = &'a str>,
+) -> Error {
     let about_people = command.starts_with("user ");
-    match meaning(complaint) {
+    match meaning(complaint, values) {
         Some(Meaning::NoMember) => Error::NotFound("member"),
         Some(Meaning::NoGroup) => Error::NotFound("group"),
         Some(Meaning::Taken) if about_people => Error::EmailTaken,
@@ -143,7 +179,7 @@ pub(super) fn error(command: &str, complaint: &str) -> Error {
 /// The error that a complaint at sign-in amounts to. What is not known to speak of the credentials
 /// does not, or a service in trouble would have them replaced.
 pub(super) fn sign_in_error(command: &str, complaint: &str) -> Error {
-    match meaning(complaint) {
+    match meaning(complaint, iter::empty()) {
         Some(Meaning::SecondFactor) => Error::CredentialsRefused(
             "it asks for a second factor, and signing in with one cannot be automated: take it off \
              the bridge's user"
@@ -212,7 +248,8 @@ mod tests {
         for (place, (words, meaning)) in WORDS.iter().enumerate() {
             let first = WORDS.iter().position(|(known, _)| words.contains(known));
             assert_eq!(first, Some(place), "{words:?}");
-            assert_eq!(super::meaning(&words.to_uppercase()), Some(*meaning));
+            let found = super::meaning(&words.to_uppercase(), iter::empty());
+            assert_eq!(found, Some(*meaning));
         }
     }
 
@@ -220,7 +257,8 @@ mod tests {
     fn what_nobody_knows_keeps_its_text() {
         let complaint = "the moon is in the wrong house";
         let said = format!("op user get: {complaint}");
-        assert_eq!(error("user get", complaint), Error::Protocol(said.clone()));
+        let error = error("user get", complaint, iter::empty());
+        assert_eq!(error, Error::Protocol(said.clone()));
         let reason = said.replace("user get", "signin");
         assert_eq!(
             sign_in_error("signin", complaint),
@@ -229,11 +267,44 @@ mod tests {
     }
 
     #[test]
+    fn names_and_addresses_mean_nothing() {
+        for (value, complaint, expected) in [
+            (
+                "two-factor@example.com",
+                "\"two-factor@example.com\" isn't a user in this account",
+                Some(Meaning::NoMember),
+            ),
+            (
+                "Rate Limit",
+                "a group named \u{201c}rate limit\u{201d} already exists",
+                Some(Meaning::Taken),
+            ),
+            (
+                "Session expired",
+                "you may not rename Session expired to Session expired: (403) Forbidden",
+                Some(Meaning::NotPermitted),
+            ),
+            // Part of a longer word.
+            ("in", "you are not currently signed in.", None),
+            (
+                "sign",
+                "you are not currently signed in",
+                Some(Meaning::SessionEnded),
+            ),
+            ("", "(502)", Some(Meaning::OutOfReach)),
+        ] {
+            let found = meaning(complaint, iter::once(value));
+            assert_eq!(found, expected, "{complaint}");
+        }
+    }
+
+    #[test]
     fn a_refusal_at_sign_in_is_told_from_trouble() {
         for (complaint, refused) in [
             ("(401) Unauthorized: invalid credentials", true),
             ("two-factor authentication is on", true),
             ("(403) Forbidden", true),
+            ("mkdir /tmp/x: permission denied", false),
             ("(502) Bad Gateway", false),
             ("dial tcp: lookup example: no such host", false),
         ] {

@@ -8,6 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared as SharedFuture},
+};
 use serde::Deserialize;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -29,11 +33,17 @@ const STANDS_STILL: Duration = Duration::from_secs(25 * 60);
 /// How long a refusal of the credentials is believed without asking again: others count failed
 /// sign-ins too.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(60);
+/// How long any other failure is believed, at first; each that follows it, for twice as long. What
+/// is not understood may have been a refusal.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 /// The first version of the command line that has these commands.
 const OLDEST: u32 = 2;
 
 /// The way to the account.
+#[derive(Clone)]
 pub(super) struct Connection(Arc<Shared>);
+
+type Outcome = Result<Arc<Session>>;
 
 /// What outlives the caller that began a sign-in.
 struct Shared {
@@ -41,13 +51,16 @@ struct Shared {
     device: String,
     runner: Runner,
     state: Mutex<State>,
-    /// Held by the one that signs in.
-    signing_in: tokio::sync::Mutex<Option<Arc<Enrolment>>>,
 }
 
 #[derive(Default)]
 struct State {
+    enrolment: Option<Arc<Enrolment>>,
     session: Option<Arc<Session>>,
+    /// The sign-in that somebody has begun.
+    under_way: Option<SharedFuture<BoxFuture<'static, Outcome>>>,
+    /// How many sign-ins have failed since the last that did not.
+    failures: u32,
     /// Why no sign-in is tried, and until when.
     held: Option<(Instant, Error)>,
 }
@@ -88,24 +101,29 @@ impl Connection {
             sign_in,
             runner: Runner::new(program),
             state: Mutex::default(),
-            signing_in: tokio::sync::Mutex::default(),
         }))
     }
 
     /// Runs a command within the session, in a new one if it turns out to be over.
-    pub(super) async fn run(&self, order: Order) -> Result<Zeroizing<String>> {
+    pub(super) async fn run(&self, order: Order) -> Result<Arc<Zeroizing<String>>> {
         let shared = &self.0;
         let order = order.set("cache=false").set("no-color");
         let mut renewed = false;
         loop {
             let session = self.session().await?;
             let complaint = match shared.within(&session, &order).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(Arc::new(answer)),
+                // Somebody tidied up: there is another place for it.
+                Err(Trouble::Failed(_)) if !renewed && session.enrolment.is_lost() => {
+                    renewed = true;
+                    shared.forget(&session);
+                    continue;
+                }
                 Err(Trouble::Failed(error)) => return Err(error),
                 Err(Trouble::Said(complaint)) => shared.clean(&complaint, Some(&session)),
             };
             let ended = matches!(
-                refusals::meaning(&complaint),
+                refusals::meaning(&complaint, order.values()),
                 Some(Meaning::SessionEnded | Meaning::NotAuthenticated)
             );
             match (ended, renewed) {
@@ -118,7 +136,10 @@ impl Connection {
                         reason: format!("it ended the new session at once: {complaint}"),
                     });
                 }
-                (false, _) => return Err(refusals::error(order.name(), &complaint)),
+                (false, _) => {
+                    let error = refusals::error(order.name(), &complaint, order.values());
+                    return Err(error);
+                }
             }
         }
     }
@@ -142,38 +163,61 @@ impl Connection {
         Ok(())
     }
 
-    /// The session, signing in if there is none. One caller at a time signs in, in a task of its
-    /// own, so that a caller who gives up leaves the outcome to the next; all others share it, good
-    /// or bad.
-    async fn session(&self) -> Result<Arc<Session>> {
-        if let Some(known) = self.0.known() {
-            return known;
-        }
+    /// The session, signing in if there is none. Callers that come while a sign-in is under way
+    /// wait for it and share its outcome, good or bad.
+    async fn session(&self) -> Outcome {
+        let under_way = {
+            let mut state = self.0.lock();
+            if let Some(known) = state.known() {
+                return known;
+            }
+            match &state.under_way {
+                // One with an outcome is here only if its task was lost.
+                Some(under_way) if under_way.peek().is_none() => under_way.clone(),
+                _ => state.under_way.insert(self.begin()).clone(),
+            }
+        };
+        under_way.await
+    }
+
+    /// Begins a sign-in. It is a task of its own, so that a caller who gives up leaves its outcome
+    /// to the next one.
+    fn begin(&self) -> SharedFuture<BoxFuture<'static, Outcome>> {
         let (shared, calls) = (Arc::clone(&self.0), AccountCalls::current());
-        let signing_in = tokio::spawn(async move { calls.count(shared.sign_in()).await });
-        signing_in.await.unwrap_or_else(|_| {
+        let task = tokio::spawn(async move { calls.count(shared.sign_in()).await });
+        let stopped = |_| {
             Err(Error::Unavailable {
                 reason: "the bridge is stopping".to_owned(),
             })
-        })
+        };
+        task.map(move |done| done.unwrap_or_else(stopped))
+            .boxed()
+            .shared()
+    }
+}
+
+impl State {
+    /// The session, or why there is none and none is to be had for a while.
+    fn known(&self) -> Option<Outcome> {
+        if let Some(session) = &self.session
+            && session.used().elapsed() < STANDS_STILL
+        {
+            return Some(Ok(Arc::clone(session)));
+        }
+        let (until, error) = self.held.as_ref()?;
+        (Instant::now() < *until).then(|| Err(error.clone()))
+    }
+}
+
+impl Enrolment {
+    fn is_lost(&self) -> bool {
+        !self.home.path().exists()
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The session, or why there is none and none is to be had for a while.
-    fn known(&self) -> Option<Result<Arc<Session>>> {
-        let state = self.lock();
-        if let Some(session) = &state.session
-            && session.used().elapsed() < STANDS_STILL
-        {
-            return Some(Ok(Arc::clone(session)));
-        }
-        let (until, error) = state.held.as_ref()?;
-        (Instant::now() < *until).then(|| Err(error.clone()))
     }
 
     /// Drops a session that has ended, unless somebody has replaced it already.
@@ -205,30 +249,35 @@ impl Shared {
         answer
     }
 
-    async fn sign_in(&self) -> Result<Arc<Session>> {
-        let mut enrolment = self.signing_in.lock().await;
-        if let Some(known) = self.known() {
-            return known;
-        }
-        let outcome = self.begin_session(&mut enrolment).await.map(Arc::new);
-        let mut state = self.lock();
-        *state = State::default();
-        match &outcome {
-            Ok(session) => state.session = Some(Arc::clone(session)),
+    async fn sign_in(&self) -> Outcome {
+        let (enrolment, failures) = {
+            let state = self.lock();
+            (state.enrolment.clone(), state.failures)
+        };
+        let outcome = self.begin_session(enrolment).await.map(Arc::new);
+        *self.lock() = match &outcome {
+            Ok(session) => State {
+                enrolment: Some(Arc::clone(&session.enrolment)),
+                session: Some(Arc::clone(session)),
+                ..State::default()
+            },
+            // Next time it begins at the beginning: what went wrong may be what it began with.
             Err(error) => {
                 tracing::warn!(%error, "sign-in to the account failed");
-                if let Some(pause) = hold(error) {
-                    state.held = Some((Instant::now() + pause, error.clone()));
+                State {
+                    failures: failures.saturating_add(1),
+                    held: Some((Instant::now() + hold(error, failures), error.clone())),
+                    ..State::default()
                 }
             }
-        }
+        };
         outcome
     }
 
-    async fn begin_session(&self, enrolled: &mut Option<Arc<Enrolment>>) -> Result<Session> {
-        let enrolment = match enrolled {
-            Some(enrolment) => Arc::clone(enrolment),
-            None => Arc::clone(enrolled.insert(Arc::new(self.enrol().await?))),
+    async fn begin_session(&self, enrolment: Option<Arc<Enrolment>>) -> Result<Session> {
+        let enrolment = match enrolment {
+            Some(enrolment) if !enrolment.is_lost() => enrolment,
+            _ => Arc::new(self.enrol().await?),
         };
         let own_id = enrolment.own_id.as_str();
         let order = Order::new("signin")
@@ -351,12 +400,12 @@ fn check_version(version: &str) -> Result<()> {
     }
 }
 
-/// How long no other sign-in is tried after this failure.
-fn hold(error: &Error) -> Option<Duration> {
+/// How long no other sign-in is tried after this failure, and so many before it.
+fn hold(error: &Error, failures: u32) -> Duration {
     match error {
-        Error::CredentialsRefused(_) | Error::Unsupported(_) => Some(REFUSAL_HOLDS),
-        Error::Busy { retry_after } => Some(*retry_after),
-        _ => None,
+        Error::CredentialsRefused(_) | Error::Unsupported(_) => REFUSAL_HOLDS,
+        Error::Busy { retry_after } => *retry_after,
+        _ => REFUSAL_HOLDS.min(FAILURE_HOLDS * 2_u32.pow(failures.min(10))),
     }
 }
 
@@ -373,11 +422,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_is_remembered() {
-        assert!(hold(&Error::CredentialsRefused(String::new())).is_some());
+    fn trouble_is_remembered_for_longer_each_time() {
+        let refusal = Error::CredentialsRefused(String::new());
+        assert_eq!(hold(&refusal, 0), REFUSAL_HOLDS);
         let passing = Error::Unavailable {
             reason: String::new(),
         };
-        assert_eq!(hold(&passing), None);
+        let holds = [0, 1, 2, 6, u32::MAX].map(|failures| hold(&passing, failures).as_secs());
+        assert_eq!(holds, [1, 2, 4, 60, 60]);
     }
 }

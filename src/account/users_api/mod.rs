@@ -63,11 +63,12 @@ pub async fn check(
 }
 
 /// An [`Account`] over another one, which suspends and reactivates by the Users API.
+#[derive(Clone)]
 pub struct UsersApi {
     inner: Arc<dyn Account>,
-    client: Client,
+    client: Arc<Client>,
     pause: Duration,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -87,9 +88,9 @@ impl UsersApi {
     ) -> Self {
         Self {
             inner,
-            client: Client::new(credentials, http),
+            client: Arc::new(Client::new(credentials, http)),
             pause: PAUSE,
-            state: Mutex::default(),
+            state: Arc::default(),
         }
     }
 
@@ -115,7 +116,8 @@ impl UsersApi {
                 Action::Suspend => self.inner.suspend(id).await?,
                 Action::Reactivate => self.inner.reactivate(id).await?,
             };
-            self.remember(id, Some(&member));
+            // Who changes a person does not look whether they are an ordinary one.
+            self.remember(id, None);
             Ok(member)
         };
         tokio::time::timeout(DEADLINE, change)
@@ -193,6 +195,14 @@ fn ordinary(member: &Member) -> Option<MemberState> {
 impl Account for UsersApi {
     async fn identity(&self) -> Result<Identity> {
         self.inner.identity().await
+    }
+
+    fn for_one_request(&self) -> Option<Arc<dyn Account>> {
+        let inner = self.inner.for_one_request()?;
+        Some(Arc::new(Self {
+            inner,
+            ..self.clone()
+        }))
     }
 
     fn editable(&self) -> Editable {

@@ -52,6 +52,8 @@ pub(super) fn step(
         (MemberState::TransferAccepted, Some(key), record) => {
             waiting(record, member, key, person, settings, now)
         }
+        // A connector that could not tell the key may be able to next time.
+        (MemberState::TransferAccepted, None, _) => Step::Wait,
         _ => Step::Finish,
     }
 }
@@ -405,7 +407,6 @@ mod tests {
         let gone = [
             None,
             Some(guest),
-            Some(member(TransferAccepted, None)),
             Some(member(TransferStarted, None)),
             Some(member(TransferPending, None)),
             Some(member(Pending, Some("key"))),
@@ -426,6 +427,11 @@ mod tests {
                 let case = format!("{status:?} {member:?}");
                 assert_eq!(next(status, member.as_ref()), Step::Finish, "{case}");
             }
+        }
+        // What is known of a key is not forgotten because it does not show for once.
+        let keyless = member(TransferAccepted, None);
+        for status in open().map(Some).into_iter().chain([None, Some(Over)]) {
+            assert_eq!(next(status, Some(&keyless)), Step::Wait);
         }
         let suspended = member(TransferSuspended, Some("key"));
         for status in open() {

@@ -261,7 +261,7 @@ impl Bridge {
             return Ok(Deletion::NotDue);
         }
         // Changed since, by whomever: the time begins anew.
-        if member.updated_at.is_some_and(|at| at > until) {
+        if member.updated_at.is_none_or(|at| at > until) {
             return Ok(Deletion::NotDue);
         }
         match self.admit_removal(text, Remover::Policy, now).await {

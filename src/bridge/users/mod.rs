@@ -346,9 +346,11 @@ impl Bridge {
             edit.name = name;
         }
         if !same_address(&user.user_name, member.requested_email()) {
-            self.check_address(&user.user_name)?;
             match (editable.email, self.settings.email_change) {
-                (true, _) => edit.email = Some(user.user_name.clone()),
+                (true, _) => {
+                    self.check_address(&user.user_name)?;
+                    edit.email = Some(user.user_name.clone());
+                }
                 // Providers say the same again and again: an answer that is never yes would end
                 // in their quarantine.
                 (false, EmailChange::Ignore) => {}
