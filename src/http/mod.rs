@@ -38,6 +38,7 @@ pub mod health;
 mod id;
 mod lists;
 mod media;
+pub mod provider;
 mod serve;
 mod users;
 
