@@ -24,8 +24,8 @@ pub struct Config {
     pub bridge: bridge::Settings,
     /// Where the scimsession and the sweep key are.
     pub secrets: Secrets,
-    /// How often the local timer sweeps.
-    pub sweep_interval: Duration,
+    /// How often the local timer sweeps, or a schedule does; `None` leaves it to the program.
+    pub sweep_interval: Option<Duration>,
     /// Where the state is kept.
     pub state: state::Place,
     /// 1Password's command line, for credentials that need it.
@@ -69,7 +69,7 @@ const DELAY: Setting = setting(
 );
 const INTERVAL: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_INTERVAL",
-    "seconds between sweeps of the local timer (5)",
+    "seconds between sweeps: of the local timer (5), or as a cloud's schedule has it (60)",
 );
 const DOMAINS: Setting = setting(
     "SCIM_BRIDGE_ALLOWED_DOMAINS",
@@ -167,6 +167,11 @@ pub const SETTINGS: [Setting; 22] = [
 ];
 
 impl Config {
+    /// How often the local timer sweeps.
+    pub fn timer(&self) -> Duration {
+        self.sweep_interval.unwrap_or(Duration::from_secs(5))
+    }
+
     /// Reads all settings with `lookup`, which is given a variable's name. An empty value counts
     /// as none.
     ///
@@ -241,7 +246,10 @@ impl Config {
                 sweep_key: parsed(SWEEP_KEY, text(SWEEP_KEY))?,
                 refresh: time::Duration::seconds(positive(REFRESH, 60)?.into()),
             },
-            sweep_interval: Duration::from_secs(positive(INTERVAL, 5)?.into()),
+            sweep_interval: match number(INTERVAL, 1)? {
+                0 => return Err(invalid(INTERVAL, "has to be at least 1")),
+                seconds => text(INTERVAL).map(|_| Duration::from_secs(seconds.into())),
+            },
             state: parsed(STATE, text(STATE))?
                 .unwrap_or(state::Place::File(".local/state.db".into())),
             op: text(OP).map(Program::new).unwrap_or_default(),
@@ -352,7 +360,7 @@ mod tests {
         assert_eq!(config.listen.to_string(), "[::]:80");
         assert_eq!(config.door.public_url.as_deref(), Some("https://x.example"));
         assert!(config.bridge.confirmation.delay.is_zero());
-        assert_eq!(config.sweep_interval.as_secs(), 7);
+        assert_eq!(config.sweep_interval, Some(Duration::from_secs(7)));
         assert_eq!(config.bridge.allowed_domains, ["a.example", "b.example"]);
         let confirmation = &config.bridge.confirmation;
         assert!(confirmation.anybody);

@@ -42,7 +42,10 @@ pub fn set_up() -> Result<(Arc<Service>, http::Options), Box<dyn Error + Send + 
     });
     let client = outbound::client(roots.transpose()?.as_deref())?;
     let store = config.state.open(client.clone(), environment)?;
-    let service = Service::new(config.secrets, store, client, config.op, config.bridge);
+    let mut service = Service::new(config.secrets, store, client, config.op, config.bridge);
+    if let Some(interval) = config.sweep_interval {
+        service = service.swept_every(interval);
+    }
     Ok((Arc::new(service.with_a_schedule()), config.door))
 }
 
@@ -71,17 +74,21 @@ pub async fn sweep(
     let swept = calls.count(service.sweep_within(left.saturating_sub(SWEEP_MARGIN), now));
     let swept = tokio::time::timeout(left.saturating_sub(LAST_WORD), swept).await;
 
-    if let Ok(Ok(sweep)) = &swept {
-        metrics::SWEEPS.add(1);
-        metrics::CONFIRMED.add(sweep.confirmed);
-        metrics::HELD.add(sweep.held);
-        metrics::FAILED.add(sweep.failed);
-    }
     let mut values = metrics::take();
+    if let Ok(Ok(sweep)) = &swept {
+        for (metric, people) in [
+            (&metrics::WAITING, sweep.waiting),
+            (&metrics::HELD, sweep.held),
+        ] {
+            if people > 0 {
+                values.insert(metric.name.to_owned(), people.into());
+            }
+        }
+    }
     if let Some(end) = service.last_token_ends() {
         let days = (end - now).as_seconds_f64() / 86_400.0;
         values.insert(
-            metrics::DAYS_TO_TOKEN_EXPIRY.to_owned(),
+            metrics::DAYS_TO_TOKEN_EXPIRY.name.to_owned(),
             json!(days.max(0.0)),
         );
     }

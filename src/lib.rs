@@ -27,6 +27,7 @@
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
 //! | 4 | [`http`] | one router: authentication, SCIM routes, health, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
+//! | 5 | `pulse` | how the work goes, written down for monitors |
 //! | 5 | `function` | what the functions of both clouds have in common |
 //! | 5 | `cli` | the command line `scim-bridge` |
 //! | 5 | `bin/lambda`, `bin/azure` | `bootstrap`: the two functions on AWS; `handler`: those on Azure |
@@ -52,6 +53,7 @@ pub mod metrics;
 pub mod onepassword;
 pub mod outbound;
 pub mod private_file;
+mod pulse;
 #[cfg(feature = "local")]
 pub mod sandbox;
 pub mod scim;

@@ -23,9 +23,11 @@ use crate::{
         Secret, Secrets, StoreError, Stores, SweepKey, SweepKeySource, Watched,
     },
     http::{
-        Admission, Gate, Refusal,
-        health::{Findings, Health, Standstill},
+        Admission, Gate, Refusal, Served,
+        health::{Findings, GuardUse, Health},
     },
+    metrics,
+    pulse::Pulse,
     state::{self, StateStore},
 };
 
@@ -35,6 +37,8 @@ const SWEEP_HOLDS: Duration = Duration::seconds(30);
 const SWEEP_BESIDE: Duration = Duration::seconds(5);
 /// What it waits for first: the request that began it is to have the way to itself.
 const HEAD_START: Duration = Duration::milliseconds(250);
+/// How often a schedule sweeps unless it is said.
+const SCHEDULE: Duration = Duration::MINUTE;
 /// How long a process that stops waits for the account.
 const SIGN_OUT: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -47,7 +51,8 @@ pub struct Service {
     op: Program,
     settings: Settings,
     unlocked: Mutex<Option<Unlocked>>,
-    checked: tokio::sync::Mutex<Option<(OffsetDateTime, Result<(), account::Error>)>>,
+    /// Says how it goes.
+    pulse: Arc<Pulse>,
     /// When this process last began a sweep.
     swept: Mutex<Option<Instant>>,
     /// Whether a provider's request begins one although a schedule has a key to sweep with.
@@ -77,6 +82,9 @@ struct Unlocked {
     is_slow: bool,
 }
 
+/// What came of a sweep.
+pub type Swept = Result<Sweep, NoSweep>;
+
 /// Why there was no sweep, or only half of one.
 #[derive(Debug, thiserror::Error)]
 pub enum NoSweep {
@@ -92,6 +100,14 @@ pub enum NoSweep {
 }
 
 impl NoSweep {
+    /// What the account said, if it lets nobody in.
+    pub fn outage(&self) -> Option<&account::Error> {
+        match self {
+            Self::Sweep(SweepError::Account(error)) if error.is_outage() => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether the next try may go better although nobody does anything about it.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -134,12 +150,12 @@ impl Service {
         Self {
             scimsession: watch(secrets.scimsession),
             sweep_key,
+            pulse: Arc::new(Pulse::new(Arc::clone(&store), SCHEDULE)),
             store,
             client,
             op,
             settings,
             unlocked: Mutex::default(),
-            checked: tokio::sync::Mutex::default(),
             swept: Mutex::default(),
             always_beside: true,
         }
@@ -156,11 +172,21 @@ impl Service {
         }
     }
 
+    /// The same for a bridge that is told to sweep this often.
+    #[must_use]
+    pub fn swept_every(self, interval: std::time::Duration) -> Self {
+        let every = interval.try_into().unwrap_or(SCHEDULE);
+        Self {
+            pulse: Arc::new(Pulse::new(Arc::clone(&self.store), every)),
+            ..self
+        }
+    }
+
     /// Confirms those whose time has come.
     ///
     /// # Errors
     /// If the bridge is locked, or account or store are out of reach.
-    pub async fn sweep(&self, now: OffsetDateTime) -> Result<Sweep, NoSweep> {
+    pub async fn sweep(&self, now: OffsetDateTime) -> Swept {
         let budget = self.settings.confirmation.budget.unsigned_abs();
         self.sweep_within(budget, now).await
     }
@@ -169,11 +195,13 @@ impl Service {
     ///
     /// # Errors
     /// As for [`Service::sweep`].
-    pub async fn sweep_within(
-        &self,
-        left: std::time::Duration,
-        now: OffsetDateTime,
-    ) -> Result<Sweep, NoSweep> {
+    pub async fn sweep_within(&self, left: std::time::Duration, now: OffsetDateTime) -> Swept {
+        let swept = self.try_to_sweep(left, now).await;
+        take_note(&self.pulse, &swept, self.is_strict(), now).await;
+        swept
+    }
+
+    async fn try_to_sweep(&self, left: std::time::Duration, now: OffsetDateTime) -> Swept {
         let bridge = self.unattended(now).await?;
         *self.last_sweep() = Some(Instant::now());
         let budget = self
@@ -182,6 +210,13 @@ impl Service {
             .budget
             .min(left.try_into().unwrap_or(Duration::MAX));
         Ok(bridge.sweep_within(budget, now).await?)
+    }
+
+    /// Whether no sweep key opens the scimsession, so that nobody is confirmed before a provider has
+    /// called.
+    fn is_strict(&self) -> bool {
+        let (file, _) = self.scimsession.last();
+        file.is_some_and(|file| !file.value.has_a_sweep_key())
     }
 
     /// When the last of the tokens that open the bridge for a provider ends; `None` if one lasts
@@ -203,16 +238,15 @@ impl Service {
         let Some(open) = open.as_ref() else {
             return;
         };
-        let mut recipients = open.file.value.recipients().iter();
-        let has_key = recipients.any(|one| one.access == Access::Sweep);
+        let strict = !open.file.value.has_a_sweep_key();
         let budget = match (self.always_beside, open.is_slow) {
-            (false, _) if has_key => return,
+            (false, _) if !strict => return,
             // A sweep that is cut off holds up whom it was at: the timer's has the time.
             (true, true) => return,
             (false, true) => self.settings.confirmation.budget,
             (_, false) => SWEEP_BESIDE,
         };
-        let bridge = open.bridge.clone();
+        let (bridge, pulse) = (open.bridge.clone(), Arc::clone(&self.pulse));
         {
             let mut last = self.last_sweep();
             if last.is_some_and(|last| last.elapsed() < SWEEP_HOLDS) {
@@ -223,10 +257,13 @@ impl Service {
         tokio::spawn(async move {
             tokio::time::sleep(HEAD_START.unsigned_abs()).await;
             let now = OffsetDateTime::now_utc();
-            match bridge.sweep_within(budget, now).await {
+            let swept = bridge.sweep_within(budget, now).await;
+            let swept = swept.map_err(NoSweep::from);
+            match &swept {
                 Ok(sweep) => tracing::debug!(?sweep, "swept beside a provider's request"),
                 Err(error) => tracing::warn!(%error, "no sweep"),
             }
+            take_note(&pulse, &swept, strict, now).await;
         });
     }
 
@@ -341,22 +378,6 @@ impl Service {
         Ok(bridge)
     }
 
-    /// Whether the account lets the bridge in. An answer holds for half a minute: a monitor that
-    /// asks often must not wear the account's patience out.
-    async fn check(&self, bridge: &Bridge, now: OffsetDateTime) -> Result<(), account::Error> {
-        const HOLDS: Duration = Duration::seconds(30);
-        let mut checked = self.checked.lock().await;
-        if let Some((at, answer)) = &*checked
-            && *at <= now
-            && now < *at + HOLDS
-        {
-            return answer.clone();
-        }
-        let answer = bridge.check().await;
-        *checked = Some((now, answer.clone()));
-        answer
-    }
-
     fn lock(&self) -> MutexGuard<'_, Option<Unlocked>> {
         self.unlocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -385,20 +406,12 @@ impl Gate for Service {
 
     async fn health(&self) -> Health {
         let now = OffsetDateTime::now_utc();
-        let unattended = self.unattended(now).await;
-        let standstill = unattended.as_ref().err().map(|error| Standstill {
-            locked: matches!(error, NoSweep::Locked),
-            reason: error.to_string(),
-        });
-        // Whoever unlocked it, the bridge that requests go through is the one to look at.
-        let current = self.lock().as_ref().map(|open| open.bridge.clone());
-        let account = async {
-            match unattended.ok().or(current) {
-                Some(bridge) => Some(self.check(&bridge, now).await),
-                None => None,
-            }
-        };
-        let (account, guard) = tokio::join!(account, self.store.guard());
+        // Why there is no scimsession, or only an older one, is asked for below.
+        let (_, heartbeats, guard) = tokio::join!(
+            self.scimsession.get(now),
+            self.store.heartbeats(),
+            self.store.guard(),
+        );
         let (file, problem) = self.scimsession.last();
         Health::new(Findings {
             place: self.scimsession.source().to_string(),
@@ -406,12 +419,29 @@ impl Gate for Service {
             problem: problem
                 .as_ref()
                 .map(|error| (error.to_string(), remedy(error))),
-            standstill,
-            store: guard.map(drop),
-            account,
+            last_token_ends: self.last_token_ends(),
+            heartbeats,
+            guard: guard.ok().map(|guard| GuardUse {
+                removed: guard.value.removed(now),
+                limit: self.settings.guards.limit(0),
+            }),
             now,
         })
     }
+
+    async fn served(&self, request: Served) {
+        self.pulse.served(request, OffsetDateTime::now_utc()).await;
+    }
+}
+
+/// Counts what came of a sweep, and notes it for monitors.
+async fn take_note(pulse: &Pulse, swept: &Swept, strict: bool, now: OffsetDateTime) {
+    if let Ok(sweep) = swept {
+        metrics::SWEEPS.add(1);
+        metrics::CONFIRMED.add(sweep.confirmed);
+        metrics::FAILED.add(sweep.failed);
+    }
+    pulse.swept(swept, strict, now).await;
 }
 
 /// The account behind these credentials, by the connector that they are for. Nothing is done with

@@ -594,6 +594,14 @@ pub enum Error {
     Protocol(String),
 }
 
+impl Error {
+    /// Whether the account lets nobody in now, whatever is asked: it refuses the credentials, or is
+    /// out of reach.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::CredentialsRefused(_) | Self::Unavailable { .. })
+    }
+}
+
 fn list(ids: &[MemberId]) -> String {
     let ids: Vec<_> = ids.iter().map(MemberId::as_str).collect();
     ids.join(", ")

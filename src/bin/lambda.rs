@@ -222,8 +222,8 @@ fn emit(mut line: Map<String, Value>) {
 }
 
 fn unit(name: &str) -> &'static str {
-    match name {
-        metrics::DAYS_TO_TOKEN_EXPIRY => "None",
-        _ => "Count",
+    match name == metrics::DAYS_TO_TOKEN_EXPIRY.name {
+        true => "None",
+        false => "Count",
     }
 }

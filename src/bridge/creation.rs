@@ -102,6 +102,7 @@ impl Bridge {
                         ),
                         retry_after: Some(std::time::Duration::from_secs(30)),
                         inside: None,
+                        outage: None,
                     });
                 }
             }
@@ -116,6 +117,7 @@ fn new_attempt() -> Result<String, Error> {
         outside: scim::Error::internal("the bridge has no source of random numbers"),
         retry_after: None,
         inside: Some(error.to_string()),
+        outage: None,
     })?;
     Ok(BASE32_NOPAD.encode(&bytes))
 }

@@ -18,6 +18,8 @@ pub struct Error {
     pub retry_after: Option<Duration>,
     /// What only our own log is told.
     pub inside: Option<String>,
+    /// That the account lets nobody in, if that is why.
+    pub outage: Option<account::Error>,
 }
 
 impl Error {
@@ -27,6 +29,7 @@ impl Error {
             outside: scim::Error::unavailable(detail),
             retry_after: Some(RETRY_AFTER),
             inside: Some(inside.into()),
+            outage: None,
         }
     }
 
@@ -42,6 +45,7 @@ impl From<scim::Error> for Error {
             outside,
             retry_after: None,
             inside: None,
+            outage: None,
         }
     }
 }
@@ -50,7 +54,8 @@ impl From<account::Error> for Error {
     fn from(error: account::Error) -> Self {
         use account::Error as E;
         let text = error.to_string();
-        match error {
+        let outage = error.is_outage().then(|| error.clone());
+        let told = match error {
             E::NotFound(what) => scim::Error::not_found(format!("there is no such {what}")).into(),
             E::EmailTaken | E::GroupNameTaken => scim::Error::uniqueness(&text).into(),
             E::DomainNotAllowed { .. } | E::InvalidValue(_) | E::UnknownMembers(_) => {
@@ -64,6 +69,7 @@ impl From<account::Error> for Error {
                 ),
                 retry_after: Some(Duration::from_secs(1)),
                 inside: Some(text),
+                outage: None,
             },
             E::WrongState(_) | E::KeyChanged => scim::Error::conflict(&text).into(),
             E::Busy { retry_after } => Self {
@@ -72,6 +78,7 @@ impl From<account::Error> for Error {
                 ),
                 retry_after: Some(retry_after),
                 inside: None,
+                outage: None,
             },
             E::CredentialsRefused(_) => Self::unavailable(
                 "1Password refuses the bridge's credentials: an administrator has to run the \
@@ -88,8 +95,10 @@ impl From<account::Error> for Error {
                 ),
                 retry_after: None,
                 inside: Some(text),
+                outage: None,
             },
-        }
+        };
+        Self { outage, ..told }
     }
 }
 
@@ -107,6 +116,7 @@ impl From<state::Error> for Error {
                 ),
                 retry_after: Some(Duration::from_secs(1)),
                 inside: Some(text),
+                outage: None,
             },
             E::Unavailable(_) => Self::unavailable(
                 "the bridge cannot reach its state store: try again later",
@@ -123,6 +133,7 @@ impl From<state::Error> for Error {
                 ),
                 retry_after: None,
                 inside: Some(text),
+                outage: None,
             },
         }
     }

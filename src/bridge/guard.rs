@@ -59,7 +59,7 @@ const NEWS: Duration = Duration::MINUTE;
 
 impl Guards {
     /// How many people may be removed in an hour from an account of this size.
-    fn limit(&self, people: u64) -> u64 {
+    pub fn limit(&self, people: u64) -> u64 {
         let percent = people.saturating_mul(self.removals_percent.into()) / 100;
         percent.max(self.removals.into()).min(MOST)
     }
@@ -76,7 +76,8 @@ impl Guard {
         self.removals.iter().filter(move |one| one.minute >= first)
     }
 
-    fn removed(&self, now: OffsetDateTime) -> u64 {
+    /// How many people were removed within the last hour.
+    pub fn removed(&self, now: OffsetDateTime) -> u64 {
         self.counting(now).map(|one| one.people.len() as u64).sum()
     }
 
@@ -272,6 +273,7 @@ fn refused(guard: &Guard, removed: u64, limit: u64, now: OffsetDateTime) -> Erro
         )),
         retry_after: Some(guard.room_in(now)),
         inside: None,
+        outage: None,
     }
 }
 

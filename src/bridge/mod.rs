@@ -208,6 +208,11 @@ impl Bridge {
         }
     }
 
+    /// On whose behalf it works: the label of a token or key.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// Whether the account lets the bridge in, at the cost of one request.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub async fn run(dir: &Path, port: Option<u16>, flags: &Flags) -> Result<(), Fai
         dir,
         token: read(&layout.bearer_token())?,
         delay: config.bridge.confirmation.delay.whole_seconds(),
-        interval: config.sweep_interval.as_secs(),
+        interval: config.timer().as_secs(),
     }
     .print()?;
     tokio::spawn(account.serve());

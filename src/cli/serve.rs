@@ -43,16 +43,16 @@ pub async fn serve(config: Config, listener: TcpListener) -> Result<(), Failure>
     let store = config.state.open(client.clone(), environment);
     let store =
         store.map_err(|error| Failure::failed(format!("state store {}: {error}", config.state)))?;
-    let service = Arc::new(Service::new(
-        config.secrets,
-        store,
-        client,
-        config.op,
-        config.bridge,
-    ));
-    let timer = tokio::spawn(sweep_forever(Arc::clone(&service), config.sweep_interval));
+    let interval = config.timer();
+    let service = Service::new(config.secrets, store, client, config.op, config.bridge);
+    let service = Arc::new(service.swept_every(interval));
+    let timer = tokio::spawn(sweep_forever(Arc::clone(&service), interval));
     let gate: Arc<dyn http::Gate> = Arc::<Service>::clone(&service);
-    let door = http::service(gate, config.door);
+    let door = http::Options {
+        alone: true,
+        ..config.door
+    };
+    let door = http::service(gate, door);
     let served = http::serve(listener, door).await;
     timer.abort();
     service.sign_out().await;

@@ -294,6 +294,12 @@ impl ScimSession {
         &self.recipients
     }
 
+    /// Whether a sweep key opens it, so that a schedule can work before a token has come.
+    pub fn has_a_sweep_key(&self) -> bool {
+        let mut recipients = self.recipients.iter();
+        recipients.any(|one| one.access == Access::Sweep)
+    }
+
     /// Where the account is.
     pub fn sign_in_address(&self) -> &str {
         &self.sign_in_address

@@ -97,6 +97,10 @@ impl IntoResponse for bridge::Error {
             let seconds = HeaderValue::from(wait.as_secs().max(1));
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
+        // For whoever keeps watch.
+        if let Some(outage) = self.outage {
+            response.extensions_mut().insert(outage);
+        }
         response
     }
 }

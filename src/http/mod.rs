@@ -24,6 +24,7 @@ use tower_http::{
 use self::health::Health;
 use crate::{bridge::Bridge, scim};
 
+mod activity;
 mod admission;
 mod answer;
 mod base;
@@ -42,6 +43,7 @@ pub mod provider;
 mod serve;
 mod users;
 
+pub use activity::Served;
 pub use base::Mount;
 pub use body::MayLackBody;
 pub use guard::Invocation;
@@ -55,6 +57,10 @@ pub trait Gate: Send + Sync {
 
     /// How the bridge is doing.
     async fn health(&self) -> Health;
+
+    /// A provider's request has its answer, which waits until this is done: it takes a moment at
+    /// most, and cannot fail.
+    async fn served(&self, request: Served);
 }
 
 /// What a token is good for.
@@ -84,6 +90,8 @@ pub struct Options {
     pub time_limit: Duration,
     /// What takes the answers, if it does not take any of them.
     pub carrier: Option<Carrier>,
+    /// Whether this process answers all requests, so that what it counts belongs into `/metrics`.
+    pub alone: bool,
 }
 
 /// Something in front of the bridge that carries only answers of a certain size.
@@ -101,6 +109,7 @@ impl Default for Options {
             public_url: None,
             time_limit: Duration::from_secs(25),
             carrier: None,
+            alone: false,
         }
     }
 }
@@ -115,11 +124,13 @@ pub type Service = tower::util::BoxCloneSyncService<
 /// The paths that a monitor's token opens.
 const HEALTH: &str = "/health";
 const METRICS: &str = "/metrics";
+const BULK: &str = "/Bulk";
 /// Answers up to this many bytes are not worth packing.
 const SMALL: u64 = 1024;
 
 /// The whole door.
 pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
+    let metrics = move |gate| health::metrics(gate, options.alone);
     let resources = Router::new()
         .route("/Users", get(lists::users).post(users::create))
         .route(
@@ -143,12 +154,17 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema))
         .route("/Me", any(not_offered))
-        .route("/Bulk", post(bulk::bulk))
+        .route(BULK, post(bulk::bulk))
         .route("/.search", post(lists::search_all))
         .route("/Users/.search", post(lists::search_users))
         .route("/Groups/.search", post(lists::search_groups))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&gate),
+            activity::note,
+        ))
+        // What is asked here is no provider's work.
         .route(HEALTH, get(health::health))
-        .route(METRICS, get(health::metrics))
+        .route(METRICS, get(metrics))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))

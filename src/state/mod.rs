@@ -2,9 +2,10 @@
 //!
 //! Losing a store loses no person: names as the provider sent them, its external ids, the list of
 //! managed groups, whom the bridge invited and whom the provider wants out, the clocks of running
-//! confirmations and of the removal guard, and the audit, nothing else. Until they are known again
-//! people are held rather than let in. Records carry a version, and every write is conditional on it, so
-//! that any number of bridges may share one store.
+//! confirmations and of the removal guard, what the bridge's parts last noted of themselves, and the
+//! audit, nothing else. Until they are known again people are held rather than let in. Records carry a
+//! version, and every write is conditional on it, so that any number of bridges may share one store;
+//! only heartbeats are written over whatever is there.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 
 #[cfg(feature = "aws")]
 pub mod dynamodb;
+mod heartbeats;
 pub mod overlay;
 mod place;
 #[cfg(any(feature = "aws", feature = "azure"))]
@@ -21,6 +23,10 @@ pub mod sqlite;
 #[cfg(feature = "azure")]
 pub mod table_storage;
 
+pub use heartbeats::{
+    AccountHeartbeat, AccountTrouble, Heartbeat, Heartbeats, ProviderHeartbeat, SweepHeartbeat,
+    SweepOutcome, believed, pace,
+};
 pub use place::{NotAPlace, Place};
 
 /// A place for the bridge's records. Ids are the account's, as text.
@@ -121,6 +127,12 @@ pub trait StateStore: Send + Sync {
 
     /// Writes the guard's memory if the stored version is still `version`.
     async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()>;
+
+    /// What the parts of the bridge last noted of themselves, in one read.
+    async fn heartbeats(&self) -> Result<Heartbeats>;
+
+    /// Notes what one of them says now; the last writer wins.
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()>;
 
     /// Adds a line to the audit. Those from before `keep_from` are dropped, now or later.
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()>;

@@ -1,7 +1,8 @@
 //! A store that remembers without writing: what a bridge that only observes works on.
 //!
-//! What is written stays in memory, over a store that is only read. The audit alone goes through:
-//! it is there to say what would have been done. Memory grows with the number of records that were
+//! What is written stays in memory, over a store that is only read. Two things go through: the audit,
+//! which is there to say what would have been done, and heartbeats, which are true of a bridge that
+//! observes as of any other. Memory grows with the number of records that were
 //! written, and is gone with the process.
 
 use std::{
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
 };
 
 /// How many people [`StateStore::people_by_email`] finds at most.
@@ -449,6 +450,14 @@ impl StateStore for Overlay {
             },
         });
         Ok(())
+    }
+
+    async fn heartbeats(&self) -> Result<Heartbeats> {
+        self.inner.heartbeats().await
+    }
+
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        self.inner.put_heartbeat(heartbeat).await
     }
 
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()> {

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::{AuditEntry, Error, Person, Result, Timestamp, Versioned};
+use super::{AuditEntry, Error, Heartbeat, Heartbeats, Person, Result, Timestamp, Versioned};
 
 /// The form of the records. A release that does not know a record's form leaves it alone.
 pub(super) const FORMAT: i64 = 1;
@@ -144,6 +144,41 @@ fn is_known(format: Option<i64>) -> Result<()> {
 pub(super) fn decode_line(line: &str, format: Option<i64>) -> Result<AuditEntry> {
     is_known(format)?;
     from_json(line)
+}
+
+/// What heartbeats are known by: whose they are.
+pub(super) const HEARTBEATS: [&str; 3] = ["provider", "sweep", "account"];
+
+/// What a heartbeat is known by, and its record.
+pub(super) fn encode_heartbeat(heartbeat: &Heartbeat) -> Result<(&'static str, String)> {
+    let [provider, sweep, account] = HEARTBEATS;
+    Ok(match heartbeat {
+        Heartbeat::Provider(record) => (provider, encode(record)?),
+        Heartbeat::Sweep(record) => (sweep, encode(record)?),
+        Heartbeat::Account(record) => (account, encode(record)?),
+    })
+}
+
+/// The heartbeats from their names, records and forms. Those of other names are left alone: a newer
+/// release may have more.
+pub(super) fn decode_heartbeats<T: AsRef<str>>(
+    records: impl IntoIterator<Item = (T, T, Option<i64>)>,
+) -> Result<Heartbeats> {
+    fn read<T: DeserializeOwned>(name: &str, record: &str, format: Option<i64>) -> Result<T> {
+        let read = is_known(format).and_then(|()| from_json(record));
+        read.map_err(|error| error.at(&format!("heartbeat {name}")))
+    }
+    let mut all = Heartbeats::default();
+    for (name, record, format) in records {
+        let (name, record) = (name.as_ref(), record.as_ref());
+        match HEARTBEATS.iter().position(|known| *known == name) {
+            Some(0) => all.provider = Some(read(name, record, format)?),
+            Some(1) => all.sweep = Some(read(name, record, format)?),
+            Some(2) => all.account = Some(read(name, record, format)?),
+            _ => {}
+        }
+    }
+    Ok(all)
 }
 
 /// A record from its parts, as far as there are any.

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    ManagedGroup, Person, Removal, Result, StateStore, Timestamp, Versioned,
-    records::{encode, from_json},
+    Heartbeat, Heartbeats, ManagedGroup, Person, Removal, Result, StateStore, Timestamp, Versioned,
+    records::{decode_heartbeats, encode, encode_heartbeat, from_json},
 };
 use crate::private_file;
 
@@ -69,6 +69,10 @@ CREATE TABLE IF NOT EXISTS guard (
     id TEXT PRIMARY KEY,
     record TEXT NOT NULL,
     version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heartbeat (
+    source TEXT PRIMARY KEY,
+    record TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY,
@@ -422,6 +426,31 @@ impl StateStore for SqliteStore {
                 &record,
                 version,
             )
+        })
+        .await
+    }
+
+    async fn heartbeats(&self) -> Result<Heartbeats> {
+        self.with(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT source, record FROM heartbeat")?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, None))
+            })?;
+            decode_heartbeats(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+        })
+        .await
+    }
+
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        let (source, record) = encode_heartbeat(heartbeat)?;
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO heartbeat (source, record) VALUES (?1, ?2)",
+                )?
+                .execute([source, &record])?;
+            Ok(())
         })
         .await
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     secrets,
-    support::{Answer, Bridge, Call, Provider, World, until},
+    support::{self, Answer, Bridge, Call, Provider, World, until},
 };
 
 /// A bridge that looks at its credentials every second.
@@ -44,6 +44,16 @@ impl Bridge {
     async fn health(&self, token: &str) -> (StatusCode, Value) {
         let answer = self.get_with(token, &self.health_url()).await;
         (answer.status, answer.body)
+    }
+
+    /// What `/health` says as soon as its verdict is this one: the first sweep may be to come.
+    async fn until_health(&self, token: &str, verdict: &str) -> Value {
+        until(async || {
+            let (status, health) = self.health(token).await;
+            assert_eq!(status, 200, "{health}");
+            (health["state"] == verdict).then_some(health)
+        })
+        .await
     }
 }
 
@@ -139,9 +149,7 @@ async fn a_monitor_sees_the_health_and_nothing_else() {
         .add_token(&["--label", "watch", "--scope", "monitor"])
         .await;
     let bridge = attentive(&world).await;
-    let (status, health) = bridge.health(&monitor).await;
-    assert_eq!(status, 200, "{health}");
-    assert_eq!(health["state"], "healthy", "{health}");
+    let health = bridge.until_health(&monitor, "healthy").await;
     let labels: Vec<_> = health["credentials"]["recipients"]
         .as_array()
         .unwrap()
@@ -218,7 +226,7 @@ async fn a_broken_version_is_reported_and_the_old_one_serves_on() {
     until(async || {
         let (status, health) = bridge.health(&world.token).await;
         assert_eq!(status, 200, "{health}");
-        (health["state"] == "degraded").then(|| {
+        (report(&health, "SCIMServer")["state"] == "degraded").then(|| {
             let remedy = report(&health, "SCIMServer")["remedy"].as_str().unwrap();
             assert!(remedy.contains("install the scimsession again"), "{remedy}");
         })
@@ -226,11 +234,7 @@ async fn a_broken_version_is_reported_and_the_old_one_serves_on() {
     .await;
     bridge.get(USERS).await.ok();
     std::fs::write(&path, file).unwrap();
-    until(async || {
-        let (_, health) = bridge.health(&world.token).await;
-        (health["state"] == "healthy").then_some(())
-    })
-    .await;
+    bridge.until_health(&world.token, "healthy").await;
 }
 
 /// It still reads, and opens for nobody: the version before it is used.
@@ -338,8 +342,96 @@ async fn in_strict_mode_the_bridge_is_locked_until_a_provider_calls() {
     );
     assert_eq!(report(&health, "ConfirmationWatcher")["state"], "locked");
     bridge.get(USERS).await.ok();
+    let health = bridge.until_health(&monitor, "healthy").await;
+    assert_eq!(report(&health, "AccountService")["state"], "healthy");
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_bridge_outlives_the_process() {
+    let world = World::new().await;
+    let monitor = world
+        .add_token(&["--label", "watch", "--scope", "monitor"])
+        .await;
+    let bridge = attentive(&world).await;
+    let call = |method, path, body| Call {
+        method,
+        path,
+        token: Some(&world.token),
+        headers: &[
+            ("content-type", "application/scim+json"),
+            ("user-agent", "Okta SCIM Client 1.0.0"),
+        ],
+        body,
+    };
+    let ann = support::user("ann@example.com").to_string();
+    bridge.send(call(Method::GET, USERS, None)).await.ok();
     let (_, health) = bridge.health(&monitor).await;
+    assert_eq!(health["activity"]["provider"].get("lastWrite"), None);
+    let invited = bridge.send(call(Method::POST, "/Users", Some(ann))).await;
+    invited.created();
+    let before = bridge.until_health(&monitor, "healthy").await;
+    let provider = before["activity"]["provider"].clone();
+    assert_eq!(provider["kind"], "Okta");
+    assert_eq!(provider["label"], "test");
+    for time in ["lastRequest", "lastWrite"] {
+        assert!(provider[time].is_string(), "{provider}");
+    }
+    let sweep = &before["activity"]["sweep"];
+    assert_eq!(
+        (&sweep["outcome"], &sweep["everySeconds"]),
+        (&"ok".into(), &1.into())
+    );
+    bridge.kill();
+
+    // One that can open nothing, and is asked by somebody who can open nothing either.
+    let other = world.bridge(&[("SCIM_BRIDGE_SWEEP_KEY", "")]).await;
+    let (status, health) = other.health(&monitor).await;
+    assert_eq!(status, 200, "{health}");
     assert_eq!(health["state"], "healthy", "{health}");
+    assert_eq!(health["activity"], before["activity"]);
+    let metrics = other.tenant.replace("/scim/v2", "/metrics");
+    let metrics = other.get_with(&monitor, &metrics).await.text;
+    for name in [
+        "scim_bridge_last_write_timestamp_seconds ",
+        "scim_bridge_last_sweep_timestamp_seconds ",
+        "scim_bridge_guard_used 0\n",
+        // It answers all requests, and has answered one.
+        "scim_bridge_requests_total 1\n",
+    ] {
+        assert!(metrics.contains(name), "{name}: {metrics}");
+    }
+}
+
+/// The process has noted its sweep a moment ago, and goes by the store all the same.
+#[tokio::test]
+async fn a_schedule_that_stands_still_is_reported() {
+    let world = World::new().await;
+    let bridge = attentive(&world).await;
+    bridge.until_health(&world.token, "healthy").await;
+    let db = rusqlite::Connection::open(world.dir.path().join("state.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let noted: String = db
+        .query_row(
+            "SELECT record FROM heartbeat WHERE source = 'sweep'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let mut noted: Value = serde_json::from_str(&noted).unwrap();
+    noted["at"] = "2020-01-01T00:00:00Z".into();
+    noted["until"] = "2020-01-01T00:03:00Z".into();
+    let changed = db.execute(
+        "UPDATE heartbeat SET record = ?1 WHERE source = 'sweep'",
+        [noted.to_string()],
+    );
+    assert_eq!(changed, Ok(1));
+    let health = bridge.until_health(&world.token, "degraded").await;
+    for source in ["ConfirmationWatcher", "StartProvisionWatcher"] {
+        let report = report(&health, source);
+        let reason = report["reason"].as_str().unwrap();
+        assert!(reason.ends_with("since 2020-01-01T00:00:00Z"), "{reason}");
+        assert!(report["remedy"].as_str().unwrap().contains("schedule"));
+    }
 }
 
 #[tokio::test]

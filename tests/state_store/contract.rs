@@ -3,9 +3,10 @@
 use std::{any::Any, sync::Arc};
 
 use scim_bridge::state::{
-    AuditEntry, AuditOutcome, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey,
-    Email, Error, Guard, HoldReason, ManagedGroup, Person, Removal, RemovalsInMinute, StateStore,
-    Timestamp, Versioned,
+    AccountHeartbeat, AccountTrouble, AuditEntry, AuditOutcome, Claim, Confirmation,
+    ConfirmationStatus, CreationEnd, CreationKey, Email, Error, Guard, Heartbeat, Heartbeats,
+    HoldReason, ManagedGroup, Person, ProviderHeartbeat, Removal, RemovalsInMinute, StateStore,
+    SweepHeartbeat, SweepOutcome, Timestamp, Versioned,
 };
 use time::Duration;
 
@@ -49,6 +50,9 @@ macro_rules! promises {
             a_claim_that_was_cut_off_is_taken_over_once,
             the_guard_begins_empty,
             the_guard_remembers_many_people,
+            nobody_s_heart_beats_at_first,
+            the_last_heartbeat_of_each_part_counts,
+            every_outcome_of_a_sweep_comes_back,
             the_audit_is_in_the_order_of_time,
             the_audit_is_read_in_pages,
             unusual_texts_are_keys_like_others,
@@ -816,6 +820,94 @@ async fn targets(store: &Arc<dyn StateStore>, since: Timestamp, limit: usize) ->
         if after.is_none() {
             return targets;
         }
+    }
+}
+
+fn sweep(at: Timestamp, outcome: SweepOutcome) -> SweepHeartbeat {
+    SweepHeartbeat {
+        at,
+        until: at + Duration::HOUR,
+        every_seconds: 60,
+        outcome,
+        last_confirmed: None,
+    }
+}
+
+pub async fn nobody_s_heart_beats_at_first(stores: &Stores) {
+    assert_eq!(stores.one.heartbeats().await, Ok(Heartbeats::default()));
+}
+
+pub async fn the_last_heartbeat_of_each_part_counts(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    let provider = |label: &str, last_write| ProviderHeartbeat {
+        label: label.into(),
+        kind: Some("Okta".into()),
+        last_request: after(7),
+        last_write,
+    };
+    let first = provider("first \u{f6}'\"", None);
+    one.put_heartbeat(&Heartbeat::Provider(first.clone()))
+        .await
+        .unwrap();
+    let mut all = Heartbeats {
+        provider: Some(first),
+        ..Heartbeats::default()
+    };
+    assert_eq!(other.heartbeats().await, Ok(all.clone()));
+
+    let refused = AccountHeartbeat {
+        at: after(8),
+        until: after(600),
+        last_signed_in: Some(after(3)),
+        trouble: Some(AccountTrouble {
+            since: after(5),
+            reason: "the password was changed".into(),
+            refused: true,
+        }),
+    };
+    let locked = sweep(
+        after(9),
+        SweepOutcome::Locked {
+            reason: "locked".into(),
+        },
+    );
+    let again = provider("second", Some(after(6)));
+    for heartbeat in [
+        Heartbeat::Account(refused.clone()),
+        Heartbeat::Sweep(locked.clone()),
+        Heartbeat::Provider(again.clone()),
+    ] {
+        other.put_heartbeat(&heartbeat).await.unwrap();
+    }
+    all = Heartbeats {
+        provider: Some(again),
+        sweep: Some(locked),
+        account: Some(refused),
+    };
+    assert_eq!(one.heartbeats().await, Ok(all));
+}
+
+pub async fn every_outcome_of_a_sweep_comes_back(stores: &Stores) {
+    let reason = || "because".to_owned();
+    for outcome in [
+        SweepOutcome::Done {
+            confirmed: 1,
+            waiting: 2,
+            held: 3,
+            failed: 4,
+        },
+        SweepOutcome::Locked { reason: reason() },
+        SweepOutcome::Unopened { reason: reason() },
+        SweepOutcome::Stopped { reason: reason() },
+    ] {
+        let heartbeat = SweepHeartbeat {
+            last_confirmed: Some(after(1)),
+            ..sweep(after(2), outcome)
+        };
+        let note = Heartbeat::Sweep(heartbeat.clone());
+        stores.one.put_heartbeat(&note).await.unwrap();
+        let noted = stores.other.heartbeats().await.unwrap();
+        assert_eq!(noted.sweep, Some(heartbeat));
     }
 }
 

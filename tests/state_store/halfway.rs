@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use scim_bridge::state::{
-    AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, ManagedGroup, Person, Result,
-    StateStore, Timestamp, Versioned, overlay::Overlay,
+    AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, Heartbeat, Heartbeats,
+    ManagedGroup, Person, Result, StateStore, Timestamp, Versioned, overlay::Overlay,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -160,6 +160,14 @@ impl StateStore for Halfway {
     async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()> {
         let turn = self.turn().await;
         turn.store.put_guard(guard, version).await
+    }
+
+    async fn heartbeats(&self) -> Result<Heartbeats> {
+        self.now.heartbeats().await
+    }
+
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        self.now.put_heartbeat(heartbeat).await
     }
 
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()> {

@@ -14,10 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
     records::{
-        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode_line, digest, encode, fit,
-        milliseconds, milliseconds_of, random,
+        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, HEARTBEATS, TRANSACTION, decode_heartbeats,
+        decode_line, digest, encode, encode_heartbeat, fit, milliseconds, milliseconds_of, random,
     },
 };
 use table::{Condition, Item, Key, Range, Table, Written, get_number, get_text, number, text};
@@ -465,6 +465,25 @@ impl StateStore for DynamoStore {
         }
     }
 
+    async fn heartbeats(&self) -> Result<Heartbeats> {
+        let keys = HEARTBEATS.map(heartbeat_of);
+        let items = self.table.get_all(&keys).await?;
+        let known = HEARTBEATS.iter().zip(&keys).filter_map(|(name, key)| {
+            let item = items.get(key)?;
+            let record = get_text(item, "record").unwrap_or_default();
+            Some((*name, record, get_number(item, "format")))
+        });
+        decode_heartbeats(known)
+    }
+
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        let (name, record) = encode_heartbeat(heartbeat)?;
+        let mut item = heartbeat_of(name).item();
+        item.insert("record".to_owned(), text(&record));
+        item.insert("format".to_owned(), number(FORMAT));
+        self.table.put(item, None).await.map(drop)
+    }
+
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()> {
         let place = format!("{}#{}", milliseconds(entry.at), random()?);
         let mut item = Key::new(AUDIT, place).item();
@@ -584,6 +603,10 @@ fn by_email(email: &str) -> String {
 
 fn out_of(group: &str) -> String {
     partition("OUT-OF", group)
+}
+
+fn heartbeat_of(name: &str) -> Key {
+    Key::new(partition("HEARTBEAT", name), "-")
 }
 
 fn claim(key: &CreationKey) -> Key {

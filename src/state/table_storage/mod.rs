@@ -19,10 +19,10 @@ use serde_json::Value;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
     records::{
-        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode, decode_line, encode, fit,
-        milliseconds, random,
+        ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode, decode_heartbeats,
+        decode_line, encode, encode_heartbeat, fit, milliseconds, random,
     },
 };
 use batch::{Kind, Properties, Write};
@@ -37,6 +37,7 @@ const GROUPS: &str = "groups";
 const CONFIRMATIONS: &str = "confirmations";
 const GUARD: &str = "guard";
 const CLAIMS: &str = "claims";
+const HEARTBEATS: &str = "heartbeats";
 const AUDIT: &str = "audit";
 
 /// What row keys begin with: the records, and what they are found by.
@@ -450,6 +451,34 @@ impl StateStore for TableStore {
     async fn put_guard(&self, guard: &Guard, version: u64) -> Result<()> {
         self.put(GUARD, REMOVALS, guard, version, |_| Links::default())
             .await
+    }
+
+    async fn heartbeats(&self) -> Result<Heartbeats> {
+        let query = Query {
+            partition: HEARTBEATS,
+            conditions: &[
+                ("RowKey", "gt", &start_of(RECORD)),
+                ("RowKey", "lt", &end_of(RECORD)),
+            ],
+            select: None,
+            limit: TRANSACTION,
+        };
+        let found = self.table.query(&query).await?;
+        let known = found.iter().map(|there| {
+            let name = text(there, "id").unwrap_or_default().to_owned();
+            let format = there.get("format").and_then(Value::as_i64);
+            (name, gather(there), format)
+        });
+        decode_heartbeats(known)
+    }
+
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        let (name, record) = encode_heartbeat(heartbeat)?;
+        let mut properties = spread(&record)?;
+        properties.insert("id".to_owned(), name.into());
+        properties.insert("format".to_owned(), FORMAT.into());
+        let write = Write::new(row(RECORD, &[name]), Kind::Put(properties));
+        self.table.write(HEARTBEATS, vec![write]).await.map(drop)
     }
 
     async fn append_audit(&self, entry: &AuditEntry, keep_from: Timestamp) -> Result<()> {

@@ -1,0 +1,455 @@
+//! Writes down how the work goes, in the state store, where any process finds it: seldom while
+//! nothing changes, at once when something does, and never at the cost of the work.
+
+use std::{
+    mem::discriminant,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time,
+};
+
+use ::time::{Duration, OffsetDateTime};
+
+use crate::{
+    account,
+    bridge::SweepError,
+    http::Served,
+    service::Swept,
+    state::{
+        self, AccountHeartbeat, AccountTrouble, Heartbeat, Heartbeats, ProviderHeartbeat,
+        StateStore, SweepHeartbeat, SweepOutcome, believed, pace,
+    },
+};
+
+/// How long a note may keep the work waiting.
+const PATIENCE: time::Duration = time::Duration::from_secs(1);
+
+/// What a process has to say of its work.
+pub struct Pulse {
+    store: Arc<dyn StateStore>,
+    /// How often a sweep is to come.
+    every: Duration,
+    noted: Mutex<Noted>,
+}
+
+/// What this process noted last.
+#[derive(Default)]
+struct Noted {
+    provider: Option<ProviderHeartbeat>,
+    sweep: Option<SweepHeartbeat>,
+    account: Option<AccountHeartbeat>,
+    /// When a provider last changed something here, noted or not.
+    last_write: Option<OffsetDateTime>,
+}
+
+impl Pulse {
+    /// Of a process that has not done anything yet.
+    pub fn new(store: Arc<dyn StateStore>, every: Duration) -> Self {
+        Self {
+            store,
+            every,
+            noted: Mutex::default(),
+        }
+    }
+
+    /// A provider's request was answered.
+    pub async fn served(&self, served: Served, now: OffsetDateTime) {
+        let mut news = Vec::new();
+        {
+            let mut noted = self.noted();
+            if served.wrote {
+                noted.last_write = Some(now);
+            }
+            let seen = ProviderHeartbeat {
+                label: served.label,
+                kind: served.kind.map(str::to_owned),
+                last_request: now,
+                last_write: noted.last_write,
+            };
+            if seen.is_news(noted.provider.as_ref(), pace(self.every)) {
+                noted.provider = Some(seen.clone());
+                news.push(Heartbeat::Provider(seen));
+            }
+            let account = served.account;
+            news.extend(account.and_then(|account| self.account(&mut noted, account, now)));
+        }
+        self.write(news).await;
+    }
+
+    /// A sweep is over. `strict`: no schedule is to have a key.
+    pub async fn swept(&self, swept: &Swept, strict: bool, now: OffsetDateTime) {
+        let mut news = Vec::new();
+        {
+            let mut noted = self.noted();
+            let outcome = outcome(swept, strict);
+            let confirmed = matches!(outcome, SweepOutcome::Done { confirmed: 1.., .. });
+            let seen = SweepHeartbeat {
+                at: now,
+                until: now + believed(self.every),
+                every_seconds: self.every.whole_seconds().unsigned_abs(),
+                outcome,
+                last_confirmed: confirmed.then_some(now),
+            };
+            if seen.is_news(noted.sweep.as_ref(), pace(self.every)) {
+                noted.sweep = Some(seen.clone());
+                news.push(Heartbeat::Sweep(seen));
+            }
+            let account = match swept {
+                Ok(_) => Some(Ok(())),
+                Err(error) => error.outage().cloned().map(Err),
+            };
+            news.extend(account.and_then(|account| self.account(&mut noted, account, now)));
+        }
+        self.write(news).await;
+    }
+
+    /// What to note of the account, if anything.
+    fn account(
+        &self,
+        noted: &mut Noted,
+        answer: Result<(), account::Error>,
+        now: OffsetDateTime,
+    ) -> Option<Heartbeat> {
+        let seen = AccountHeartbeat {
+            at: now,
+            until: now + believed(self.every),
+            last_signed_in: answer.is_ok().then_some(now),
+            trouble: answer.err().map(|error| AccountTrouble {
+                since: now,
+                reason: error.to_string(),
+                refused: matches!(error, account::Error::CredentialsRefused(_)),
+            }),
+        };
+        let news = seen.is_news(noted.account.as_ref(), pace(self.every));
+        news.then(|| {
+            noted.account = Some(seen.clone());
+            Heartbeat::Account(seen)
+        })
+    }
+
+    /// Writes these over what is there, with what of it is to stay.
+    async fn write(&self, news: Vec<Heartbeat>) {
+        if news.is_empty() {
+            return;
+        }
+        let work = async {
+            let known = match self.store.heartbeats().await {
+                // What cannot be read is written over.
+                Err(state::Error::Corrupt(_)) => Heartbeats::default(),
+                known => known?,
+            };
+            for heartbeat in news {
+                if let Some(heartbeat) = after(heartbeat, &known) {
+                    self.store.put_heartbeat(&heartbeat).await?;
+                }
+            }
+            Ok::<_, state::Error>(())
+        };
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a heartbeat is not noted"),
+            Err(_) => tracing::warn!("a heartbeat is not noted: the state store is too slow"),
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn outcome(swept: &Swept, strict: bool) -> SweepOutcome {
+    use crate::service::NoSweep as N;
+    match swept {
+        Ok(sweep) => SweepOutcome::Done {
+            confirmed: sweep.confirmed,
+            waiting: sweep.waiting,
+            held: sweep.held,
+            failed: sweep.failed,
+        },
+        Err(error) => {
+            let reason = error.to_string();
+            match error {
+                N::Locked => SweepOutcome::Locked { reason },
+                N::Credentials(_) if strict => SweepOutcome::Locked { reason },
+                N::Credentials(_) => SweepOutcome::Unopened { reason },
+                N::Sweep(SweepError::Account(_) | SweepError::State(_)) => {
+                    SweepOutcome::Stopped { reason }
+                }
+            }
+        }
+    }
+}
+
+/// Whether so much time went by. A clock that was set back counts as if it had.
+fn is_past(then: OffsetDateTime, now: OffsetDateTime, pace: Duration) -> bool {
+    now < then || now - then >= pace
+}
+
+trait News {
+    /// Whether this is to be noted, after what was noted last.
+    fn is_news(&self, last: Option<&Self>, pace: Duration) -> bool;
+}
+
+impl News for ProviderHeartbeat {
+    fn is_news(&self, last: Option<&Self>, pace: Duration) -> bool {
+        let Some(last) = last else {
+            return true;
+        };
+        let wrote = match (last.last_write, self.last_write) {
+            (Some(then), Some(now)) => is_past(then, now, pace),
+            (then, now) => then != now,
+        };
+        wrote
+            || self.label != last.label
+            || (self.kind.is_some() && self.kind != last.kind)
+            || is_past(last.last_request, self.last_request, pace)
+    }
+}
+
+impl News for SweepHeartbeat {
+    fn is_news(&self, last: Option<&Self>, pace: Duration) -> bool {
+        let Some(last) = last else {
+            return true;
+        };
+        let same = match (&last.outcome, &self.outcome) {
+            (
+                SweepOutcome::Done {
+                    waiting,
+                    held,
+                    failed,
+                    ..
+                },
+                SweepOutcome::Done {
+                    confirmed: 0,
+                    waiting: waiting_now,
+                    held: held_now,
+                    failed: failed_now,
+                },
+            ) => (waiting, held, failed) == (waiting_now, held_now, failed_now),
+            (SweepOutcome::Done { .. }, SweepOutcome::Done { .. }) => false,
+            // The words may differ each time.
+            (then, now) => discriminant(then) == discriminant(now),
+        };
+        !same || is_past(last.at, self.at, pace)
+    }
+}
+
+impl News for AccountHeartbeat {
+    fn is_news(&self, last: Option<&Self>, pace: Duration) -> bool {
+        let Some(last) = last else {
+            return true;
+        };
+        let refused = |one: &Self| one.trouble.as_ref().map(|trouble| trouble.refused);
+        refused(last) != refused(self) || is_past(last.at, self.at, pace)
+    }
+}
+
+/// What to write, with what others noted of earlier times; `None` if they know better.
+fn after(heartbeat: Heartbeat, known: &Heartbeats) -> Option<Heartbeat> {
+    Some(match heartbeat {
+        Heartbeat::Provider(mut next) => {
+            if let Some(known) = &known.provider {
+                next.last_request = next.last_request.max(known.last_request);
+                next.last_write = next.last_write.max(known.last_write);
+                if next.label == known.label && next.kind.is_none() {
+                    next.kind.clone_from(&known.kind);
+                }
+            }
+            Heartbeat::Provider(next)
+        }
+        Heartbeat::Sweep(mut next) => {
+            if let Some(known) = &known.sweep {
+                next.last_confirmed = next.last_confirmed.max(known.last_confirmed);
+                // Whoever has no key says nothing of those who have one.
+                let locked = matches!(next.outcome, SweepOutcome::Locked { .. });
+                let done = matches!(known.outcome, SweepOutcome::Done { .. });
+                if locked && done && next.at < known.until {
+                    return None;
+                }
+            }
+            Heartbeat::Sweep(next)
+        }
+        Heartbeat::Account(mut next) => {
+            if let Some(known) = &known.account {
+                next.last_signed_in = next.last_signed_in.max(known.last_signed_in);
+                if let (Some(next), Some(known)) = (&mut next.trouble, &known.trouble) {
+                    next.since = next.since.min(known.since);
+                }
+            }
+            Heartbeat::Account(next)
+        }
+    })
+}
+
+#[cfg(all(test, feature = "local"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{bridge::Sweep, service::NoSweep, state::sqlite::SqliteStore};
+
+    const EVERY: Duration = Duration::MINUTE;
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    struct Case {
+        _dir: tempfile::TempDir,
+        store: Arc<dyn StateStore>,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let store = SqliteStore::open(&dir.path().join("state.db")).unwrap();
+            Self {
+                _dir: dir,
+                store: Arc::new(store),
+            }
+        }
+
+        fn process(&self) -> Pulse {
+            Pulse::new(Arc::clone(&self.store), EVERY)
+        }
+
+        async fn noted(&self) -> Heartbeats {
+            self.store.heartbeats().await.unwrap()
+        }
+    }
+
+    fn request(label: &str, kind: Option<&'static str>, wrote: bool) -> Served {
+        Served {
+            label: label.to_owned(),
+            kind,
+            wrote,
+            account: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_are_noted_seldom_and_a_change_at_once() {
+        let case = Case::new();
+        let process = case.process();
+        let okta = Some("Okta");
+        for (second, served, last_request, last_write) in [
+            (0, request("one", okta, false), 0, None),
+            (9, request("one", okta, false), 0, None),
+            // The first change for long.
+            (10, request("one", okta, true), 10, Some(10)),
+            (11, request("one", okta, true), 10, Some(10)),
+            (249, request("one", okta, false), 10, Some(10)),
+            // What was not noted then is not lost.
+            (250, request("one", okta, false), 250, Some(11)),
+            (251, request("two", okta, false), 251, Some(11)),
+            // A clock that was set back.
+            (20, request("two", okta, false), 251, Some(11)),
+            (270, request("two", okta, false), 270, Some(11)),
+        ] {
+            process.served(served, at(second)).await;
+            let noted = case.noted().await.provider.unwrap();
+            let times = (noted.last_request, noted.last_write);
+            assert_eq!(times, (at(last_request), last_write.map(at)), "{second}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_process_noted_is_not_lost() {
+        let case = Case::new();
+        let (one, other) = (case.process(), case.process());
+        one.served(request("one", Some("Okta"), true), at(5)).await;
+        other.served(request("one", None, false), at(6)).await;
+        let noted = case.noted().await.provider.unwrap();
+        assert_eq!(noted.last_write, Some(at(5)));
+        assert_eq!(noted.kind.as_deref(), Some("Okta"));
+        // Another token may be another provider's.
+        other.served(request("two", None, false), at(7)).await;
+        assert_eq!(case.noted().await.provider.unwrap().kind, None);
+
+        let confirmed = Sweep {
+            confirmed: 1,
+            ..Sweep::default()
+        };
+        one.swept(&Ok(confirmed), false, at(8)).await;
+        other.swept(&Ok(Sweep::default()), false, at(9)).await;
+        let noted = case.noted().await.sweep.unwrap();
+        assert_eq!((noted.at, noted.last_confirmed), (at(9), Some(at(8))));
+    }
+
+    #[tokio::test]
+    async fn a_sweep_is_noted_seldom_unless_it_goes_otherwise() {
+        let case = Case::new();
+        let process = case.process();
+        let with = |waiting, confirmed| {
+            Ok(Sweep {
+                waiting,
+                confirmed,
+                ..Sweep::default()
+            })
+        };
+        let away = |reason: &str| {
+            Err(NoSweep::Sweep(SweepError::Account(
+                account::Error::Unavailable {
+                    reason: reason.to_owned(),
+                },
+            )))
+        };
+        for (second, swept, noted_at) in [
+            (0, with(0, 0), 0),
+            (60, with(0, 0), 0),
+            (120, with(1, 0), 120),
+            (180, with(1, 0), 120),
+            (181, with(0, 1), 181),
+            (182, with(0, 0), 181),
+            (200, away("one"), 200),
+            (260, away("another"), 200),
+            (300, with(0, 0), 300),
+            (539, with(0, 0), 300),
+            (540, with(0, 0), 540),
+        ] {
+            process.swept(&swept, false, at(second)).await;
+            let noted = case.noted().await.sweep.unwrap();
+            assert_eq!(noted.at, at(noted_at), "{second}");
+            assert_eq!(noted.until, at(noted_at) + Duration::minutes(12));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_no_key_is_silent_while_others_sweep() {
+        let case = Case::new();
+        let (sweeps, has_none) = (case.process(), case.process());
+        sweeps.swept(&Ok(Sweep::default()), true, at(0)).await;
+        has_none.swept(&Err(NoSweep::Locked), true, at(60)).await;
+        assert_eq!(case.noted().await.sweep.unwrap().at, at(0));
+        let missing = crate::credentials::Error::NotARecipient;
+        let later = at(0) + Duration::minutes(12);
+        has_none
+            .swept(&Err(NoSweep::Credentials(missing)), true, later)
+            .await;
+        let noted = case.noted().await.sweep.unwrap();
+        assert!(
+            matches!(noted.outcome, SweepOutcome::Locked { .. }),
+            "{noted:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_account_s_trouble_is_noted_at_once_with_its_beginning() {
+        let case = Case::new();
+        let (one, other) = (case.process(), case.process());
+        let served = |account| Served {
+            account: Some(account),
+            ..request("one", None, false)
+        };
+        let refused = || account::Error::CredentialsRefused("changed".to_owned());
+        one.served(served(Ok(())), at(0)).await;
+        one.served(served(Err(refused())), at(1)).await;
+        other.served(served(Err(refused())), at(2)).await;
+        let noted = case.noted().await.account.unwrap();
+        assert_eq!(noted.last_signed_in, Some(at(0)));
+        let trouble = noted.trouble.unwrap();
+        assert!(trouble.refused && trouble.reason.contains("changed"));
+        assert_eq!(trouble.since, at(1));
+        one.swept(&Ok(Sweep::default()), false, at(3)).await;
+        let noted = case.noted().await.account.unwrap();
+        assert_eq!((noted.last_signed_in, noted.trouble), (Some(at(3)), None));
+    }
+}
