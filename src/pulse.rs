@@ -72,14 +72,16 @@ impl Pulse {
             let account = served.account;
             news.extend(account.and_then(|account| self.account(&mut noted, account, now)));
         }
-        self.write(news).await;
+        self.write(news, false).await;
     }
 
     /// A sweep is over. `strict`: no schedule is to have a key.
     pub async fn swept(&self, swept: &Swept, strict: bool, now: OffsetDateTime) {
         let mut news = Vec::new();
+        let is_first;
         {
             let mut noted = self.noted();
+            is_first = noted.sweep.is_none();
             let outcome = outcome(swept, strict);
             let confirmed = matches!(outcome, SweepOutcome::Done { confirmed: 1.., .. });
             let seen = SweepHeartbeat {
@@ -99,7 +101,7 @@ impl Pulse {
             };
             news.extend(account.and_then(|account| self.account(&mut noted, account, now)));
         }
-        self.write(news).await;
+        self.write(news, is_first).await;
     }
 
     /// What to note of the account, if anything.
@@ -126,8 +128,9 @@ impl Pulse {
         })
     }
 
-    /// Writes these over what is there, with what of it is to stay.
-    async fn write(&self, news: Vec<Heartbeat>) {
+    /// Writes these over what is there, with what of it is to stay. `is_first`: the process has said
+    /// nothing of sweeps before.
+    async fn write(&self, news: Vec<Heartbeat>, is_first: bool) {
         if news.is_empty() {
             return;
         }
@@ -138,7 +141,7 @@ impl Pulse {
                 known => known?,
             };
             for heartbeat in news {
-                if let Some(heartbeat) = after(heartbeat, &known) {
+                if let Some(heartbeat) = after(heartbeat, &known, is_first) {
                     self.store.put_heartbeat(&heartbeat).await?;
                 }
             }
@@ -244,7 +247,7 @@ impl News for AccountHeartbeat {
 }
 
 /// What to write, with what others noted of earlier times; `None` if they know better.
-fn after(heartbeat: Heartbeat, known: &Heartbeats) -> Option<Heartbeat> {
+fn after(heartbeat: Heartbeat, known: &Heartbeats, is_first: bool) -> Option<Heartbeat> {
     Some(match heartbeat {
         Heartbeat::Provider(mut next) => {
             if let Some(known) = &known.provider {
@@ -259,10 +262,11 @@ fn after(heartbeat: Heartbeat, known: &Heartbeats) -> Option<Heartbeat> {
         Heartbeat::Sweep(mut next) => {
             if let Some(known) = &known.sweep {
                 next.last_confirmed = next.last_confirmed.max(known.last_confirmed);
-                // Whoever has no key says nothing of those who have one.
+                // Whoever has no key says nothing of those who have one; but what is there may be
+                // of this process before it was started again.
                 let locked = matches!(next.outcome, SweepOutcome::Locked { .. });
                 let done = matches!(known.outcome, SweepOutcome::Done { .. });
-                if locked && done && next.at < known.until {
+                if locked && done && !is_first && next.at < known.until {
                     return None;
                 }
             }
@@ -413,14 +417,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_no_key_is_silent_while_others_sweep() {
+    async fn who_has_no_key_says_so_once_while_others_sweep() {
         let case = Case::new();
         let (sweeps, has_none) = (case.process(), case.process());
         sweeps.swept(&Ok(Sweep::default()), true, at(0)).await;
+        // Nobody else may be there any more.
         has_none.swept(&Err(NoSweep::Locked), true, at(60)).await;
-        assert_eq!(case.noted().await.sweep.unwrap().at, at(0));
+        assert_eq!(case.noted().await.sweep.unwrap().at, at(60));
+        sweeps.swept(&Ok(Sweep::default()), true, at(240)).await;
+        has_none.swept(&Err(NoSweep::Locked), true, at(300)).await;
+        assert_eq!(case.noted().await.sweep.unwrap().at, at(240));
         let missing = crate::credentials::Error::NotARecipient;
-        let later = at(0) + Duration::minutes(12);
+        let later = at(240) + Duration::minutes(12);
         has_none
             .swept(&Err(NoSweep::Credentials(missing)), true, later)
             .await;

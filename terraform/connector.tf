@@ -12,6 +12,8 @@ locals {
 
   connector_settings = var.connector == "op" ? {
     SCIM_BRIDGE_CONFIRMATION_BUDGET = tostring(local.defaults.sweep_budget)
+    # So that nobody waits in vain for a sweep that is not due: the program takes it for a minute.
+    SCIM_BRIDGE_CONFIRMATION_INTERVAL = tostring(60 * local.defaults.sweep_minutes)
     # In the package, or where a layer's programs are.
     SCIM_BRIDGE_OP = coalesce(var.op_path, var.op_layer_arn == null ? "/var/task/op" : "/opt/bin/op")
   } : {}

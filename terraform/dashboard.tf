@@ -31,7 +31,8 @@ locals {
       title = "Confirmation"
       metrics = [
         ["ScimBridge", "Confirmed", "FunctionName", local.functions.sweep.name],
-        ["ScimBridge", "Held", "FunctionName", local.functions.sweep.name],
+        ["ScimBridge", "Waiting", "FunctionName", local.functions.sweep.name, { stat = "Maximum" }],
+        ["ScimBridge", "Held", "FunctionName", local.functions.sweep.name, { stat = "Maximum" }],
         ["ScimBridge", "Failed", "FunctionName", local.functions.sweep.name],
       ]
     },

@@ -112,6 +112,7 @@ run "with_op" {
       length(coalesce(function.layers, [])) == 0,
       function.environment[0].variables.SCIM_BRIDGE_OP == "/var/task/op",
       function.environment[0].variables.SCIM_BRIDGE_CONFIRMATION_BUDGET == "150",
+      function.environment[0].variables.SCIM_BRIDGE_CONFIRMATION_INTERVAL == "180",
       function.environment[0].variables.SCIM_BRIDGE_EMAIL_CHANGE == "refuse",
     ])])
     error_message = "A function is not made for op."

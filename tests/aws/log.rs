@@ -84,6 +84,19 @@ async fn a_sweep_counts_what_alarms_look_at() {
     scim.post("/Users", user("ann@example.com")).await.created();
     world.sign_up("ann@example.com").await;
     assert_eq!(sweep.swept().await["confirmed"], 1);
+    // The other function tells of it, as would one that was started a moment ago.
+    let health = Function::start(&world, &cloud, Handler::Scim, &settings).await;
+    let health = health.get("//health").await;
+    assert_eq!(health.status, 200, "{}", health.text);
+    let told = &health.body["activity"];
+    assert_eq!(told["sweep"]["confirmed"], 1, "{told}");
+    assert_eq!(told["sweep"]["everySeconds"], 60);
+    assert!(told["provider"]["lastWrite"].is_string(), "{told}");
+    assert_eq!(health.body["state"], "healthy", "{}", health.text);
+    let prometheus = scim.get("//metrics").await.text;
+    assert!(prometheus.contains("scim_bridge_last_sweep_timestamp_seconds"));
+    // What one of many processes has counted is no answer.
+    assert!(!prometheus.contains("_total"), "{prometheus}");
     let metrics = sweep.line(|line| line.get("_aws").is_some()).await;
     assert_eq!(
         (&metrics["Sweeps"], &metrics["Confirmed"]),

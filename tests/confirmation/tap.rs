@@ -15,8 +15,8 @@ use scim_bridge::{
         Listing, Member, MemberEdit, MemberId, MemberState, Page,
     },
     state::{
-        self, AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, ManagedGroup,
-        Person, StateStore, Timestamp, Versioned,
+        self, AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, Heartbeat,
+        Heartbeats, ManagedGroup, Person, StateStore, Timestamp, Versioned,
     },
 };
 use tokio::sync::Notify;
@@ -162,6 +162,8 @@ tapped! {
         fn end_creation(key: &CreationKey, end: CreationEnd) -> state::Result<()>;
         fn guard() -> state::Result<Versioned<Guard>>;
         fn put_guard(guard: &Guard, version: u64) -> state::Result<()>;
+        fn heartbeats() -> state::Result<Heartbeats>;
+        fn put_heartbeat(heartbeat: &Heartbeat) -> state::Result<()>;
         fn append_audit(entry: &AuditEntry, keep_from: Timestamp) -> state::Result<()>;
         fn audit(since: Timestamp, after: Option<&str>, limit: usize) -> state::Result<(Vec<AuditEntry>, Option<String>)>;
     }
