@@ -111,6 +111,18 @@ const EMAIL_CHANGE: Setting = setting(
     "SCIM_BRIDGE_EMAIL_CHANGE",
     "new addresses where the connector cannot change them: ignore, or refuse (ignore)",
 );
+const AUDIT_DAYS: Setting = setting(
+    "SCIM_BRIDGE_AUDIT_DAYS",
+    "days that lines of the audit are kept, up to 3650 (90)",
+);
+const RATE_LIMIT: Setting = setting(
+    "SCIM_BRIDGE_RATE_LIMIT",
+    "requests a second of one token, and four times as many at once (50; 0 = any number)",
+);
+const IN_FLIGHT: Setting = setting(
+    "SCIM_BRIDGE_CONCURRENCY",
+    "requests that are worked on at the same time (64)",
+);
 const MODE: Setting = setting(
     "SCIM_BRIDGE_MODE",
     "act, or observe: change nothing and note what would be done (act)",
@@ -141,7 +153,7 @@ const ROOTS: Setting = setting(
 );
 
 /// Every setting, for help texts.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 25] = [
     PORT,
     LISTEN,
     PUBLIC_URL,
@@ -157,6 +169,9 @@ pub const SETTINGS: [Setting; 22] = [
     GUARD_GROUP,
     DEPROVISION,
     EMAIL_CHANGE,
+    AUDIT_DAYS,
+    RATE_LIMIT,
+    IN_FLIGHT,
     MODE,
     SCIMSESSION,
     SWEEP_KEY,
@@ -199,6 +214,8 @@ impl Config {
             listen: SocketAddr::new(address, parsed(PORT, text(PORT))?.unwrap_or(3002)),
             door: http::Options {
                 public_url,
+                rate_limit: number(RATE_LIMIT, 50)?,
+                concurrency: positive(IN_FLIGHT, 64)? as usize,
                 ..http::Options::default()
             },
             bridge: bridge::Settings {
@@ -238,6 +255,10 @@ impl Config {
                     None | Some("ignore") => EmailChange::Ignore,
                     Some("refuse") => EmailChange::Refuse,
                     Some(_) => return Err(invalid(EMAIL_CHANGE, "is ignore or refuse")),
+                },
+                audit_kept: match number(AUDIT_DAYS, 90)? {
+                    days @ 1..=3650 => time::Duration::days(days.into()),
+                    _ => return Err(invalid(AUDIT_DAYS, "is from 1 to 3650")),
                 },
             },
             secrets: Secrets {
@@ -327,6 +348,8 @@ mod tests {
         assert!(config.bridge.allowed_domains.is_empty());
         assert!(config.secrets.sweep_key.is_none());
         assert_eq!(config.secrets.refresh, time::Duration::MINUTE);
+        assert_eq!(config.bridge.audit_kept, time::Duration::days(90));
+        assert_eq!((config.door.rate_limit, config.door.concurrency), (50, 64));
     }
 
     #[test]
@@ -348,6 +371,9 @@ mod tests {
             ("SCIM_BRIDGE_GUARD_EMPTY_GROUP", "2"),
             ("SCIM_BRIDGE_DEPROVISION", "delete-after-30d"),
             ("SCIM_BRIDGE_EMAIL_CHANGE", "refuse"),
+            ("SCIM_BRIDGE_AUDIT_DAYS", "30"),
+            ("SCIM_BRIDGE_RATE_LIMIT", "0"),
+            ("SCIM_BRIDGE_CONCURRENCY", "1"),
             ("SCIM_BRIDGE_OP", "/opt/op"),
             ("SCIM_BRIDGE_MODE", "observe"),
             ("SCIM_BRIDGE_SCIMSESSION", "s"),
@@ -372,6 +398,8 @@ mod tests {
         let month = Deprovisioning::DeleteAfter(time::Duration::days(30));
         assert_eq!(config.bridge.deprovisioning, month);
         assert_eq!(config.bridge.email_change, EmailChange::Refuse);
+        assert_eq!(config.bridge.audit_kept, time::Duration::days(30));
+        assert_eq!((config.door.rate_limit, config.door.concurrency), (0, 1));
         assert_eq!(config.bridge.mode, Mode::Observe);
         assert_eq!(config.secrets.scimsession, Source::File("s".into()));
         let given = config.secrets.sweep_key;
@@ -408,6 +436,10 @@ mod tests {
             ("SCIM_BRIDGE_DEPROVISION", "delete-after-d"),
             ("SCIM_BRIDGE_DEPROVISION", "delete"),
             ("SCIM_BRIDGE_EMAIL_CHANGE", "yes"),
+            ("SCIM_BRIDGE_AUDIT_DAYS", "0"),
+            ("SCIM_BRIDGE_AUDIT_DAYS", "3651"),
+            ("SCIM_BRIDGE_RATE_LIMIT", "-1"),
+            ("SCIM_BRIDGE_CONCURRENCY", "0"),
             ("SCIM_BRIDGE_MODE", "dry"),
             ("SCIM_BRIDGE_SCIMSESSION", "s3://bucket/key"),
             ("SCIM_BRIDGE_STATE", "arn:aws:sqs:eu-west-1:123456789012:q"),

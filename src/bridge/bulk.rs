@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Bridge, Context, Error, Resource};
+use super::{Bridge, Context, Error, Resource, audit::asked};
 use crate::scim::{
     self,
     bulk::{Action, BulkRequest, Entry, Operation, Outcome, bulk_response},
@@ -46,16 +46,21 @@ impl Bridge {
             };
             let operation = entry.operation.as_ref().ok();
             let location = || operation.and_then(|operation| operation.location(&context.base));
+            let bridge = self.for_operation();
             let outcome = match ready {
                 Ok(()) if Instant::now() < deadline => {
-                    let outcome = self.carry_out(entry, &created, context);
+                    let outcome = bridge.carry_out(entry, &created, context);
                     let outcome = timeout_at(deadline + LAST_TIME, outcome).await;
                     outcome.unwrap_or_else(|_| failed(late(), location()))
                 }
                 Ok(()) => failed(late(), location()),
                 Err(error) => failed(error.into(), location()),
             };
-            failures += usize::from(outcome.error.is_some());
+            if let Some(error) = &outcome.error {
+                failures += 1;
+                let (action, target) = operation.map_or(("bulk", "/Bulk"), named);
+                bridge.not_done(action, target, error).await;
+            }
             if let (Some(name), Some(location)) = (&entry.bulk_id, &outcome.location)
                 && outcome.status == 201
             {
@@ -142,6 +147,17 @@ impl Bridge {
                 (204, None)
             }
         })
+    }
+}
+
+/// What an operation is called in the audit, and what it is about.
+fn named(operation: &Operation) -> (&'static str, &str) {
+    let kind = operation.kind;
+    match &operation.action {
+        Action::Post(_) => (asked("POST", kind), kind.schema().endpoint),
+        Action::Put(id, _) => (asked("PUT", kind), id),
+        Action::Patch(id, _) => (asked("PATCH", kind), id),
+        Action::Delete(id) => (asked("DELETE", kind), id),
     }
 }
 

@@ -6,9 +6,12 @@
 
 use std::time::Duration as StdDuration;
 
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{ATTEMPTS, Bridge, Error, Guards};
+use super::{
+    ATTEMPTS, Bridge, Error, Guards,
+    audit::{Line, change},
+};
 use crate::{
     account::{self, Page},
     metrics, scim,
@@ -239,18 +242,25 @@ impl Bridge {
                 },
                 false => Guard {
                     lifted_until: None,
-                    ..known.value
+                    ..known.value.clone()
                 },
             };
             match self.store.put_guard(&guard, known.version).await {
                 Err(state::Error::Conflict) => pause(attempt).await,
                 written => {
                     written?;
-                    let text = until
-                        .format(&time::format_description::well_known::Rfc3339)
-                        .unwrap_or_default();
-                    self.done("guard.lift", "guard", format!("until {text}"))
-                        .await;
+                    let text = until.format(&Rfc3339).unwrap_or_default();
+                    let before = known
+                        .value
+                        .lifted_until
+                        .and_then(|at| at.format(&Rfc3339).ok());
+                    self.done(Line {
+                        action: "guard.lift",
+                        target: "guard",
+                        detail: format!("until {text}"),
+                        changes: vec![change("liftedUntil", before, Some(text))],
+                    })
+                    .await;
                     return Ok(());
                 }
             }

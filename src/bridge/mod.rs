@@ -31,6 +31,7 @@ mod guard;
 mod list;
 mod users;
 
+pub use audit::asked;
 pub use bulk::MAX_BULK_OPERATIONS;
 pub use confirmation::{NotDecided, OpenConfirmation, Sweep, SweepError};
 pub use error::Error;
@@ -55,6 +56,10 @@ pub struct Bridge {
     settings: Arc<Settings>,
     /// On whose behalf it works, for the audit.
     actor: Arc<str>,
+    /// The request that it works on, for the audit.
+    request: Option<Arc<audit::Request>>,
+    /// How many lines about what was not done the audit's store has taken.
+    refusals: Arc<audit::Refusals>,
 }
 
 /// What an administrator decides.
@@ -72,6 +77,8 @@ pub struct Settings {
     pub deprovisioning: Deprovisioning,
     /// What becomes of a new address where the account's connector cannot change it.
     pub email_change: EmailChange,
+    /// How long lines of the audit are kept.
+    pub audit_kept: Duration,
 }
 
 /// Whether the bridge acts.
@@ -152,6 +159,7 @@ impl Default for Settings {
             },
             deprovisioning: Deprovisioning::Suspend,
             email_change: EmailChange::Ignore,
+            audit_kept: Duration::days(90),
         }
     }
 }
@@ -187,6 +195,8 @@ impl Bridge {
             store,
             settings: Arc::new(settings),
             actor: "bridge".into(),
+            request: None,
+            refusals: Arc::default(),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod administrator;
+mod audit;
 mod bridge;
 mod confirmations;
 mod credentials;
@@ -87,6 +88,8 @@ enum Command {
     /// Groups of the account that providers see and change: list, manage, unmanage.
     #[command(subcommand, after_help = STATUSES)]
     Groups(groups::Command),
+    /// Show what was done, refused or failed, and who asked for it; the newest last.
+    Audit(audit::Audit),
     /// Show what a bridge that only observes (SCIM_BRIDGE_MODE=observe) would have done.
     Preview(preview::Preview),
     /// The account server alone, and what people do in it.
@@ -294,6 +297,7 @@ pub fn run() -> ExitCode {
             Command::Guard(command) => guard::run(command).await,
             Command::Confirmations(command) => confirmations::run(command).await,
             Command::Groups(command) => groups::run(command).await,
+            Command::Audit(audit) => audit::run(audit).await,
             Command::Preview(preview) => preview::run(preview).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }

@@ -3,17 +3,18 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    str::FromStr,
 };
 
 use serde_json::{Value, json};
-use time::{Date, Duration, OffsetDateTime, Time, format_description::well_known::Iso8601};
+use time::OffsetDateTime;
 
 use super::{
-    Failure, bridge,
+    Failure,
+    audit::{self, Since, plain},
+    bridge,
     kept::Place,
     terminal::Output,
-    token::{duration, moment},
+    token::moment,
 };
 use crate::{
     bridge::Bridge,
@@ -36,35 +37,6 @@ pub struct Preview {
     place: Place,
     #[command(flatten)]
     output: Output,
-}
-
-/// Where a look back begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    /// So long ago.
-    Ago(Duration),
-    /// With the beginning of this day, UTC.
-    Day(Date),
-}
-
-impl FromStr for Since {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match Date::parse(text, &Iso8601::DATE) {
-            Ok(date) => Ok(Self::Day(date)),
-            Err(_) => duration(text).map(Self::Ago),
-        }
-    }
-}
-
-impl Since {
-    fn at(self, now: OffsetDateTime) -> OffsetDateTime {
-        match self {
-            Self::Ago(time) => now.checked_sub(time).unwrap_or(OffsetDateTime::UNIX_EPOCH),
-            Self::Day(date) => date.with_time(Time::MIDNIGHT).assume_utc(),
-        }
-    }
 }
 
 /// Shows what would have been done, and what a rule forbids.
@@ -127,42 +99,25 @@ async fn each(
     since: OffsetDateTime,
     mut see: impl FnMut(&AuditEntry) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut after = None;
-    loop {
-        let (lines, next) = bridge.audit_lines(since, after.as_deref()).await?;
-        let concerns =
-            |line: &&AuditEntry| line.outcome != AuditOutcome::Done && line.actor != bridge::ACTOR;
-        lines.iter().filter(concerns).try_for_each(&mut see)?;
-        after = next;
-        if after.is_none() {
-            return Ok(());
+    let shown = [AuditOutcome::Observed, AuditOutcome::Refused];
+    audit::each(bridge, since, |line| {
+        match shown.contains(&line.outcome) && line.actor != bridge::ACTOR {
+            true => see(line),
+            false => Ok(()),
         }
-    }
+    })
+    .await
 }
 
 fn columns(line: &AuditEntry) -> [String; 6] {
-    let outcome = match line.outcome {
-        AuditOutcome::Done => "done",
-        AuditOutcome::Refused => "refused",
-        AuditOutcome::Observed => "observed",
-    };
     [
         moment(line.at),
         plain(&line.actor),
-        outcome.to_owned(),
+        line.outcome.as_str().to_owned(),
         plain(&line.action),
         plain(&line.target),
         plain(line.detail.as_deref().unwrap_or_default()),
     ]
-}
-
-/// What others wrote, without what a terminal would obey.
-fn plain(text: &str) -> String {
-    let shown = |letter: char| match letter.is_control() {
-        true => char::REPLACEMENT_CHARACTER,
-        false => letter,
-    };
-    text.chars().map(shown).collect()
 }
 
 fn width(text: &str) -> usize {
@@ -188,7 +143,7 @@ struct Totals {
 impl Totals {
     fn count(&mut self, line: &AuditEntry) {
         let totals = match line.outcome {
-            AuditOutcome::Done => return,
+            AuditOutcome::Done | AuditOutcome::Failed => return,
             AuditOutcome::Observed => &mut self.observed,
             AuditOutcome::Refused => &mut self.refused,
         };
@@ -223,18 +178,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_back_begins_some_time_ago_or_with_a_day() {
-        let now = OffsetDateTime::UNIX_EPOCH + Duration::days(10);
-        let at = |text: &str| moment(text.parse::<Since>().unwrap().at(now));
-        assert_eq!(at("24h"), "1970-01-10T00:00:00Z");
-        assert_eq!(at("2026-11-22"), "2026-11-22T00:00:00Z");
-        assert_eq!(at("99999y"), "1970-01-01T00:00:00Z");
-        for wrong in ["", "yesterday", "never", "22.11.2026"] {
-            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn what_others_wrote_cannot_command_a_terminal() {
         let line = AuditEntry {
             at: OffsetDateTime::UNIX_EPOCH,
@@ -243,6 +186,9 @@ mod tests {
             target: "A".into(),
             outcome: AuditOutcome::Observed,
             detail: Some("Ann\u{1b}[2J\nBob".into()),
+            changes: Vec::new(),
+            provider: None,
+            request_id: None,
         };
         assert_eq!(columns(&line)[5], "Ann\u{fffd}[2J\u{fffd}Bob");
     }

@@ -1,6 +1,6 @@
 //! Bearer authentication (RFC 6750): before anything else is looked at.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -12,33 +12,59 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Admission, Gate, HEALTH, METRICS, Refusal, cursor::Cursors};
+use super::{
+    Admission, Gate, HEALTH, METRICS, Refusal,
+    cursor::Cursors,
+    guard::Asking,
+    limits::{Caller, Load},
+    provider,
+};
 use crate::{bridge, scim};
 
-/// Lets a request on, with its bridge, if it brings a token that opens one.
+/// Lets a request on, with its bridge, if it brings a token that opens one, and there is room.
 pub async fn admit(
-    State(gate): State<Arc<dyn Gate>>,
+    State((gate, load)): State<(Arc<dyn Gate>, Arc<Load>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let Some(token) = bearer_token(request.headers()) else {
-        return unauthorized("this request carries no bearer token");
+        return stranger(&load, "this request carries no bearer token");
     };
+    let watches = [HEALTH, METRICS].contains(&request.uri().path());
     match gate.admit(token).await {
-        Ok(Admission::Provider(bridge)) => {
-            let cursors = Cursors::of(token);
-            request.extensions_mut().insert(cursors);
-            request.extensions_mut().insert(bridge);
-            next.run(request).await
-        }
-        Ok(Admission::Monitor) if [HEALTH, METRICS].contains(&request.uri().path()) => {
-            next.run(request).await
-        }
-        Ok(Admission::Monitor) => scim::Error::forbidden(
+        Ok(Admission::Monitor) if !watches => scim::Error::forbidden(
             "this token is for monitoring only: it opens /health and /metrics",
         )
         .into_response(),
-        Err(Refusal::Unauthorized) => unauthorized("the bearer token is not valid"),
+        Ok(admission) => {
+            let caller = match watches {
+                true => Caller::watching(token),
+                false => Caller::asking(token),
+            };
+            if let Admission::Provider(bridge) = admission {
+                let asking = request.extensions().get::<Arc<Asking>>();
+                let kind = provider::of(request.headers());
+                let bridge = asking.map_or(bridge.clone(), |asking| asking.of(&bridge, kind));
+                let cursors = Cursors::of(token);
+                request.extensions_mut().insert(cursors);
+                request.extensions_mut().insert(bridge);
+            }
+            if let Err(error) = load.take(caller, Instant::now()) {
+                return error.into_response();
+            }
+            // Whoever looks at an overloaded bridge is not turned away.
+            let place = match watches {
+                true => None,
+                false => match load.place() {
+                    Ok(place) => Some(place),
+                    Err(error) => return error.into_response(),
+                },
+            };
+            let response = next.run(request).await;
+            drop(place);
+            response
+        }
+        Err(Refusal::Unauthorized) => stranger(&load, "the bearer token is not valid"),
         Err(Refusal::NotReady(detail)) => {
             bridge::Error::unavailable(detail, "not ready").into_response()
         }
@@ -52,6 +78,15 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim())
         .filter(|token| !token.is_empty())
+}
+
+/// Whoever shows no valid token shares one pace with all who do not. Nobody with a valid token is
+/// held up by them: what tells them apart is a hash, of no more cost than the answer.
+fn stranger(load: &Load, detail: &str) -> Response {
+    match load.take(Caller::Stranger, Instant::now()) {
+        Ok(()) => unauthorized(detail),
+        Err(error) => error.into_response(),
+    }
 }
 
 fn unauthorized(detail: &str) -> Response {

@@ -82,7 +82,10 @@ fn insert(response: &mut Response, name: HeaderName, value: &str) {
 impl IntoResponse for scim::Error {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Scim(status, self.to_json()).into_response()
+        let mut response = Scim(status, self.to_json()).into_response();
+        // For the audit, which is written around all that makes errors.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

@@ -12,12 +12,20 @@ use axum::{
 };
 use http_body_util::LengthLimitError;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use crate::scim;
 
-/// Larger bodies are refused, also if it takes unpacking to see how large they are: 2 MiB hold a
-/// group of 30,000 members.
-pub const LIMIT: usize = 2 * 1024 * 1024;
+/// Larger bodies are refused, also if it takes unpacking to see how large they are: 1 MiB holds a
+/// group of 15,000 members.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// The same for a bulk request: what `ServiceProviderConfig` announces.
+pub const BULK_LIMIT: usize = 2 * LIMIT;
+
+/// When a body has to be there. Given as an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBy(pub Instant);
 
 /// What a packed body begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -27,10 +35,10 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[derive(Clone, Copy, Debug)]
 pub struct MayLackBody;
 
-/// A JSON object that a client sent.
-pub struct Body(pub Value);
+/// A JSON object that a client sent, in at most so many bytes.
+pub struct Body<const MOST: usize = LIMIT>(pub Value);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Body<MOST> {
     type Rejection = scim::Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, scim::Error> {
@@ -45,17 +53,24 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             ));
         }
         let may_lack = request.extensions().get::<MayLackBody>().is_some();
-        let bytes =
-            to_bytes(request.into_body(), LIMIT)
-                .await
-                .map_err(|error| match is_too_large(&error) {
-                    true => {
-                        scim::Error::too_large(format!("the body is larger than {LIMIT} bytes"))
-                    }
-                    false => scim::Error::invalid_syntax(
-                        "the body broke off, or is not encoded as its headers say",
-                    ),
-                })?;
+        let read_by = request.extensions().get::<ReadBy>().copied();
+        let reading = to_bytes(request.into_body(), MOST);
+        let read = match read_by {
+            Some(ReadBy(end)) => timeout_at(end, reading).await.map_err(|_| {
+                scim::Error::request_timeout(
+                    "the body did not arrive in time: send it again, at once and as a whole",
+                )
+            })?,
+            None => reading.await,
+        };
+        let bytes = read.map_err(|error| match is_too_large(&error) {
+            true => scim::Error::too_large(format!(
+                "the body is larger than {MOST} bytes: send it in several requests"
+            )),
+            false => scim::Error::invalid_syntax(
+                "the body broke off, or is not encoded as its headers say",
+            ),
+        })?;
         if bytes.is_empty() && may_lack {
             return Err(scim::Error::length_required(
                 "the request arrived without a body: send it with Content-Length, for a body in \
@@ -108,4 +123,21 @@ fn is_json(headers: &HeaderMap) -> bool {
             }
             _ => true,
         })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let mut request = Request::new(axum::body::Body::from_stream(never));
+        request.extensions_mut().insert(ReadBy(Instant::now()));
+        let error = Body::<LIMIT>::from_request(request, &()).await.err();
+        assert_eq!(error.unwrap().status, 408);
+    }
 }

@@ -17,7 +17,7 @@ pub async fn config(Base(base): Base, _: Unfiltered) -> Scim {
         max_results: MAX_RESULTS,
         bulk: Some(BulkLimits {
             max_operations: MAX_BULK_OPERATIONS as u64,
-            max_payload_size: body::LIMIT as u64,
+            max_payload_size: body::BULK_LIMIT as u64,
         }),
         sort: true,
         etag: true,

@@ -37,6 +37,7 @@ mod groups;
 mod guard;
 pub mod health;
 mod id;
+mod limits;
 mod lists;
 mod media;
 pub mod provider;
@@ -92,6 +93,11 @@ pub struct Options {
     pub carrier: Option<Carrier>,
     /// Whether this process answers all requests, so that what it counts belongs into `/metrics`.
     pub alone: bool,
+    /// How many requests a second a token may make, and four times as many at once; 0 is any
+    /// number.
+    pub rate_limit: u32,
+    /// How many requests are worked on at the same time.
+    pub concurrency: usize,
 }
 
 /// Something in front of the bridge that carries only answers of a certain size.
@@ -110,6 +116,8 @@ impl Default for Options {
             time_limit: Duration::from_secs(25),
             carrier: None,
             alone: false,
+            rate_limit: 50,
+            concurrency: 64,
         }
     }
 }
@@ -131,6 +139,7 @@ const SMALL: u64 = 1024;
 /// The whole door.
 pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
     let metrics = move |gate| health::metrics(gate, options.alone);
+    let load = Arc::new(limits::Load::new(options.rate_limit, options.concurrency));
     let resources = Router::new()
         .route("/Users", get(lists::users).post(users::create))
         .route(
@@ -169,7 +178,7 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&gate),
+            (Arc::clone(&gate), load),
             admission::admit,
         ))
         .with_state(gate);

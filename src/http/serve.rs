@@ -1,20 +1,84 @@
 //! The door on a port of this machine.
 
-use std::io;
+use std::{io, pin::pin, time::Duration};
 
-use axum::{ServiceExt, extract::Request};
-use tokio::net::TcpListener;
+use axum::{body::Body, http::Request};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
 
 use super::Service;
+
+/// How long a client may take to send a request's headers. A connection on which nothing comes is
+/// closed after the same time: longer than proxies in front keep theirs.
+const HEADER_TIME: Duration = Duration::from_secs(75);
+
+/// What is read of headers, in bytes; well above what the door lets pass, so that what is too large
+/// gets the door's own answer if it is not very much too large.
+const HEADERS_READ: u32 = 64 * 1024;
+
+/// How long nobody is let in after the system could not.
+const OUT_OF_MEANS: Duration = Duration::from_secs(1);
 
 /// Answers what comes in here until the process is told to stop, and then what had come by then.
 ///
 /// # Errors
 /// If the port is lost.
 pub async fn serve(listener: TcpListener, door: Service) -> io::Result<()> {
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(door))
-        .with_graceful_shutdown(told_to_stop())
-        .await
+    let mut server = Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADERS_READ as usize);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADERS_READ);
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(told_to_stop());
+    loop {
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            () = &mut stop => break,
+        };
+        let door = door.clone();
+        let door = door.map_request(|request: Request<Incoming>| request.map(Body::new));
+        let connection =
+            server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(door));
+        let connection = connections.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(error, "a connection broke off");
+            }
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// The next connection. What is wrong with a single one is passed over; that the system has no
+/// means for one, such as file descriptors, may end.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error)
+                if [ConnectionAborted, ConnectionRefused, ConnectionReset]
+                    .contains(&error.kind()) => {}
+            Err(error) => {
+                tracing::error!(%error, "nobody can be let in");
+                tokio::time::sleep(OUT_OF_MEANS).await;
+            }
+        }
+    }
 }
 
 /// Resolves on Ctrl-C and, where there is one, on SIGTERM.

@@ -197,6 +197,11 @@ impl Error {
         Self::plain(412, detail)
     }
 
+    /// 408: the request did not arrive in time.
+    pub fn request_timeout(detail: impl Into<String>) -> Self {
+        Self::plain(408, detail)
+    }
+
     /// 411: a body has to say how long it is (RFC 9110, section 15.5.12).
     pub fn length_required(detail: impl Into<String>) -> Self {
         Self::plain(411, detail)
@@ -205,6 +210,16 @@ impl Error {
     /// 413: the body is larger than the limit named in `detail`.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::plain(413, detail)
+    }
+
+    /// 414: the URL is longer than the limit named in `detail`.
+    pub fn uri_too_long(detail: impl Into<String>) -> Self {
+        Self::plain(414, detail)
+    }
+
+    /// 431: the headers are larger than the limit named in `detail`.
+    pub fn headers_too_large(detail: impl Into<String>) -> Self {
+        Self::plain(431, detail)
     }
 
     /// 415: the body's media type is not JSON.

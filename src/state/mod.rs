@@ -9,6 +9,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 #[cfg(feature = "aws")]
@@ -304,6 +305,17 @@ pub enum ConfirmationStatus {
 }
 
 impl ConfirmationStatus {
+    /// The word that stands for it in a record.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Waiting { .. } => "waiting",
+            Self::Confirming { .. } => "confirming",
+            Self::Held { .. } => "held",
+            Self::Rejected => "rejected",
+            Self::Over => "over",
+        }
+    }
+
     /// Waiting, never tried.
     pub fn waiting() -> Self {
         Self::Waiting {
@@ -422,6 +434,28 @@ pub struct AuditEntry {
     /// More, for people: a name, a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What changed, or would have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<AuditChange>,
+    /// The kind of provider that asked, such as `Okta`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The request that it came of, as the answer and the log name it.
+    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// One attribute that changed. Never a secret: the bridge keeps none of those that providers send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditChange {
+    /// Its name, a SCIM path such as `name.givenName` where there is one.
+    pub attribute: String,
+    /// What it was; of `members` and `groups` only those that left. `None` if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What it is now; of `members` and `groups` only those that came. `None` if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
 }
 
 /// What came of something that was asked for.
@@ -430,10 +464,27 @@ pub struct AuditEntry {
 pub enum AuditOutcome {
     /// It was done.
     Done,
-    /// A rule forbids it.
+    /// A rule forbids it, or it was asked for in a way that cannot be obeyed.
     Refused,
+    /// The bridge could not do it: the same request may succeed later.
+    Failed,
     /// It would have been done, but the bridge only observes.
     Observed,
+}
+
+impl AuditOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Failed, Self::Observed];
+
+    /// The word that stands for it in records and in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Observed => "observed",
+        }
+    }
 }
 
 /// A moment, in UTC.
@@ -466,6 +517,23 @@ impl Error {
         match self {
             Self::Corrupt(reason) => Self::Corrupt(format!("{record}: {reason}")),
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_an_earlier_release_is_read_and_outcomes_are_called_as_in_records() {
+        let old = r#"{"at":"1970-01-01T00:00:00Z","actor":"okta","action":"user.suspend",
+            "target":"A","outcome":"done"}"#;
+        let line: AuditEntry = serde_json::from_str(old).unwrap();
+        assert_eq!((line.changes.len(), line.request_id), (0, None));
+        for outcome in AuditOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
         }
     }
 }

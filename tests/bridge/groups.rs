@@ -380,9 +380,7 @@ async fn a_group_that_came_to_power_shows_and_does_not_change() {
     let refused = [
         "group.members",
         "group.rename",
-        "group.rename",
-        "group.external-id",
-        "group.members",
+        "group.change",
         "group.delete",
     ];
     assert_eq!(world.refusals_of(group).await, refused);

@@ -287,6 +287,9 @@ async fn the_preview_shows_what_would_have_been_done() {
             target: target.into(),
             outcome,
             detail: Some(format!("about {target}")),
+            changes: Vec::new(),
+            provider: None,
+            request_id: None,
         };
         store
             .append_audit(&line, OffsetDateTime::UNIX_EPOCH)

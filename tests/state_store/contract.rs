@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use scim_bridge::state::{
-    AccountHeartbeat, AccountTrouble, AuditEntry, AuditOutcome, Claim, Confirmation,
+    AccountHeartbeat, AccountTrouble, AuditChange, AuditEntry, AuditOutcome, Claim, Confirmation,
     ConfirmationStatus, CreationEnd, CreationKey, Email, Error, Guard, Heartbeat, Heartbeats,
     HoldReason, ManagedGroup, Person, ProviderHeartbeat, Removal, RemovalsInMinute, StateStore,
     SweepHeartbeat, SweepOutcome, Timestamp, Versioned,
@@ -159,6 +159,9 @@ pub fn entry(at: Timestamp, target: &str) -> AuditEntry {
         target: target.into(),
         outcome: AuditOutcome::Done,
         detail: None,
+        changes: Vec::new(),
+        provider: None,
+        request_id: None,
     }
 }
 
@@ -922,8 +925,16 @@ pub async fn the_audit_is_in_the_order_of_time(stores: &Stores) {
     one.append_audit(&second, START).await.unwrap();
     let first = entry(after(10), "A");
     other.append_audit(&first, START).await.unwrap();
+    let change = |before: Option<&str>, after: Option<&str>| AuditChange {
+        attribute: "displayName".into(),
+        before: before.map(Into::into),
+        after: after.map(Into::into),
+    };
     let third = AuditEntry {
-        outcome: AuditOutcome::Observed,
+        outcome: AuditOutcome::Failed,
+        changes: vec![change(None, Some("Ann")), change(Some("Ann"), None)],
+        provider: Some("Okta".into()),
+        request_id: Some("f00".into()),
         ..entry(after(30), "C")
     };
     one.append_audit(&third, START).await.unwrap();

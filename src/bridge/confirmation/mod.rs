@@ -15,7 +15,10 @@ use futures_util::{StreamExt, future::ready, stream};
 use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
-use super::Bridge;
+use super::{
+    Bridge,
+    audit::{Line, change},
+};
 use crate::{
     account::{self, KeyFingerprint, Member, MemberId, MemberState, Page, Start},
     state::{self, Confirmation, ConfirmationStatus, Person, Versioned},
@@ -421,8 +424,7 @@ impl Bridge {
         let over = with_status(known, ConfirmationStatus::Over);
         // If somebody else was quicker they have seen that the person is in, and noted it.
         if self.write(id, &over, version).await? {
-            self.done("user.confirm", id.as_str(), known.email.clone())
-                .await;
+            self.note_confirmed(id, known.email.clone()).await;
         }
         Ok(Outcome::Confirmed)
     }
@@ -496,11 +498,23 @@ impl Bridge {
                 });
                 if tried && member.is_some_and(|member| member.state == MemberState::Active) {
                     let detail = format!("{}: found confirmed after a try", record.email);
-                    self.done("user.confirm", id.as_str(), detail).await;
+                    self.note_confirmed(id, detail).await;
                 }
             }
             _ => {}
         }
+    }
+}
+
+impl Bridge {
+    async fn note_confirmed(&self, id: &MemberId, detail: String) {
+        self.done(Line {
+            action: "user.confirm",
+            target: id.as_str(),
+            detail,
+            changes: vec![change("confirmed", Some(false), Some(true))],
+        })
+        .await;
     }
 }
 

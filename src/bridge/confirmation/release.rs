@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use super::{Bridge, rule::due};
 use crate::{
     account::MemberId,
-    bridge::ATTEMPTS,
+    bridge::{
+        ATTEMPTS,
+        audit::{Line, change},
+    },
     state::{self, Confirmation, ConfirmationStatus, HoldReason, Person, Versioned},
 };
 
@@ -180,7 +183,14 @@ impl Bridge {
             };
             match self.store.put_confirmation(&id, &next, version).await {
                 Ok(()) => {
-                    self.done(action, &id, next.email.clone()).await;
+                    let (before, after) = (value.status.as_str(), next.status.as_str());
+                    self.done(Line {
+                        action,
+                        target: &id,
+                        detail: next.email.clone(),
+                        changes: vec![change("confirmation", Some(before), Some(after))],
+                    })
+                    .await;
                     return Ok(self.listed(id, next));
                 }
                 Err(state::Error::Conflict) => {}

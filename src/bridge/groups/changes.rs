@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Known, action, no_group};
 use crate::{
     account::{self, Group, GroupId, MAX_BATCH, MemberId, MemberKind},
-    bridge::{ATTEMPTS, Bridge, Deprovisioning, Error, shortened},
+    bridge::{
+        ATTEMPTS, Bridge, Deprovisioning, Error,
+        audit::{Line, change, list_change, text_change},
+        shortened,
+    },
     scim::{self, patch::GroupChange},
-    state::{self, ManagedGroup, Versioned},
+    state::{self, AuditChange, ManagedGroup, Versioned},
 };
 
 /// What a PATCH or PUT wants of a group, all operations taken together.
@@ -57,17 +62,14 @@ impl Wanted {
     }
 
     /// What is asked for, for the audit.
-    pub(super) fn actions(&self) -> Vec<&'static str> {
-        let parts = [
-            (self.name.is_some(), action::RENAME),
-            (self.external_id.is_some(), action::EXTERNAL_ID),
-            (
-                self.replace_members || !self.members.is_empty(),
-                action::MEMBERS,
-            ),
-        ];
-        let asked = parts.into_iter().filter(|(asked, _)| *asked);
-        asked.map(|(_, action)| action).collect()
+    pub(super) fn action(&self) -> &'static str {
+        let members = self.replace_members || !self.members.is_empty();
+        match (self.name.is_some(), self.external_id.is_some(), members) {
+            (true, false, false) => action::RENAME,
+            (false, true, false) => action::EXTERNAL_ID,
+            (false, false, true) => action::MEMBERS,
+            _ => action::CHANGE,
+        }
     }
 
     /// Who is named to be in, and who to be out.
@@ -101,9 +103,12 @@ impl Wanted {
 #[derive(Default)]
 struct Done {
     renamed: Option<(String, String)>,
-    external_id: Option<String>,
+    external_id: Option<AuditChange>,
     added: usize,
     removed: usize,
+    /// Of whom `added` were not in before, and `removed` were.
+    asked_in: Vec<MemberId>,
+    asked_out: Vec<MemberId>,
 }
 
 impl Bridge {
@@ -111,18 +116,42 @@ impl Bridge {
     /// follows is refused; what is left after a failure is found by the provider's repeat.
     pub(super) async fn change_group(&self, known: Known, wanted: Wanted) -> Result<Known, Error> {
         let (id, name) = (known.group.id.to_string(), known.group.name.clone());
+        let shown = known.name().to_owned();
         let mut done = Done::default();
         let result = self.apply(known, &wanted, &mut done).await;
-        if let Some((old, new)) = done.renamed {
-            self.done(action::RENAME, &id, format!("{old} → {new}"))
-                .await;
+        let renamed = match (done.renamed, &result) {
+            // The account calls it as before, and the provider does not.
+            (None, Ok(now)) if now.name() != shown => Some((shown, now.name().to_owned())),
+            (renamed, _) => renamed,
+        };
+        if let Some((old, new)) = renamed {
+            self.done(Line {
+                action: action::RENAME,
+                target: &id,
+                detail: format!("{old} → {new}"),
+                changes: vec![change("displayName", Some(old), Some(new))],
+            })
+            .await;
         }
         if let Some(external_id) = done.external_id {
-            self.done(action::EXTERNAL_ID, &id, external_id).await;
+            let now = external_id.after.as_ref().and_then(Value::as_str);
+            self.done(Line {
+                action: action::EXTERNAL_ID,
+                target: &id,
+                detail: now.unwrap_or_default().to_owned(),
+                changes: vec![external_id],
+            })
+            .await;
         }
         if done.added + done.removed > 0 {
-            let change = format!("{name}: +{} -{}", done.added, done.removed);
-            self.done(action::MEMBERS, &id, change).await;
+            let (came, left) = (done.asked_in, done.asked_out);
+            self.done(Line {
+                action: action::MEMBERS,
+                target: &id,
+                detail: format!("{name}: +{} -{}", done.added, done.removed),
+                changes: Vec::from_iter(list_change("members", &left, &came)),
+            })
+            .await;
         }
         result
     }
@@ -159,7 +188,8 @@ impl Bridge {
                 .note_refusal(action::MEMBERS, id.as_str(), granting)
                 .await
             {
-                Ok(granted) => done.added = granted,
+                Ok(granted) if granted > 0 => (done.added, done.asked_in) = (granted, add),
+                Ok(_) => {}
                 Err(error) => {
                     if rename.is_some() && !error.is_transient() {
                         self.account.rename_group(&id, &old_name).await?;
@@ -174,6 +204,9 @@ impl Bridge {
             done.removed = self
                 .note_refusal(action::MEMBERS, id.as_str(), revoking)
                 .await?;
+            if done.removed > 0 {
+                done.asked_out.clone_from(&remove);
+            }
         }
         // Whoever is not in may be somebody who is to come back, and so may be who was put in while
         // out of the account.
@@ -190,9 +223,8 @@ impl Bridge {
         let record = self
             .note_group(&id, known.record, named, &wanted.external_id)
             .await?;
-        if record.value.external_id != external_id {
-            done.external_id = Some(record.value.external_id.clone().unwrap_or_default());
-        }
+        let now = record.value.external_id.as_deref();
+        done.external_id = text_change("externalId", external_id.as_deref(), now);
         if done.added + done.removed > 0 {
             let gone = || account::Error::NotFound("group");
             group = self.account.group(&id).await?.ok_or_else(gone)?;
@@ -406,17 +438,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_named_part_by_part() {
+    fn what_is_asked_for_has_one_name() {
         use GroupChange::{ExternalId, RemoveAllMembers, Rename};
-        for (changes, actions) in [
-            (vec![], &[][..]),
-            (
-                vec![Rename("X".to_owned()), ExternalId(None)],
-                &[action::RENAME, action::EXTERNAL_ID],
-            ),
-            (vec![RemoveAllMembers], &[action::MEMBERS]),
+        let rename = Rename("X".to_owned());
+        for (changes, action) in [
+            (vec![], action::CHANGE),
+            (vec![rename.clone()], action::RENAME),
+            (vec![ExternalId(None)], action::EXTERNAL_ID),
+            (vec![RemoveAllMembers], action::MEMBERS),
+            (vec![rename, RemoveAllMembers], action::CHANGE),
         ] {
-            assert_eq!(Wanted::from_changes(changes).unwrap().actions(), actions);
+            assert_eq!(Wanted::from_changes(changes).unwrap().action(), action);
         }
     }
 

@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use super::{action, why_unmanaged};
 use crate::{
     account::{Group, GroupId, MAX_BATCH, MemberId, Page, Start},
-    bridge::{Bridge, Error},
+    bridge::{
+        Bridge, Error,
+        audit::{Line, change},
+    },
     scim,
     state::{self, ManagedGroup},
 };
@@ -95,7 +98,13 @@ impl Bridge {
                 Err(error) => return Err(error.into()),
             };
             if !managed {
-                self.done(action::MANAGE, id, group.name.clone()).await;
+                self.done(Line {
+                    action: action::MANAGE,
+                    target: id,
+                    detail: group.name.clone(),
+                    changes: vec![change("managed", Some(false), Some(true))],
+                })
+                .await;
             }
             adopted.push(AccountGroup::from_group(&group, managed));
         }
@@ -121,7 +130,13 @@ impl Bridge {
         for group in groups.iter().filter(|group| group.managed) {
             let id = group.id.as_str();
             self.store.remove_managed_group(id).await?;
-            self.done(action::UNMANAGE, id, group.name.clone()).await;
+            self.done(Line {
+                action: action::UNMANAGE,
+                target: id,
+                detail: group.name.clone(),
+                changes: vec![change("managed", Some(true), Some(false))],
+            })
+            .await;
         }
         Ok(groups)
     }

@@ -8,7 +8,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Bridge, Context, Error, POLICY, Resource, identify, shortened};
+use super::{
+    Bridge, Context, Error, POLICY, Resource,
+    audit::{Line, change, list_change, text_change},
+    identify, shortened,
+};
 use crate::{
     account::{self, Attempt, Group, GroupId, MAX_BATCH, Member, MemberId, Page, Start},
     scim::{
@@ -35,6 +39,8 @@ pub(super) const MEMBERS_SHOWN: u64 = 100;
 /// What the audit calls the changes of groups.
 mod action {
     pub const CREATE: &str = "group.create";
+    /// More than one of those that follow.
+    pub const CHANGE: &str = "group.change";
     pub const RENAME: &str = "group.rename";
     pub const EXTERNAL_ID: &str = "group.external-id";
     pub const MEMBERS: &str = "group.members";
@@ -57,6 +63,16 @@ impl Bridge {
     /// name, 429 or 503 if the account is busy or out of reach.
     pub async fn create_group(&self, body: &Value, context: &Context) -> Result<Resource, Error> {
         let wanted = scim::group::Group::from_value(body, &POLICY)?;
+        let name = wanted.display_name.clone();
+        let creating = self.create_known_group(wanted, context).await;
+        self.note_failure(action::CREATE, &name, creating).await
+    }
+
+    async fn create_known_group(
+        &self,
+        wanted: scim::group::Group,
+        context: &Context,
+    ) -> Result<Resource, Error> {
         let members = member_ids(wanted.members.unwrap_or_default())?;
         if let Some(external_id) = &wanted.external_id {
             self.check_group_external_id(external_id, None).await?;
@@ -67,8 +83,7 @@ impl Bridge {
             let external_id = wanted.external_id.clone();
             self.make_group(name, external_id, &members, attempt).await
         };
-        let known = self.create_once(key, make).await;
-        let known = self.note_refusal(action::CREATE, name, known).await?;
+        let known = self.create_once(key, make).await?;
         self.group_resource(&known, context, MEMBERS_SHOWN).await
     }
 
@@ -102,10 +117,23 @@ impl Bridge {
                 return Err(error);
             }
         };
-        self.done(action::CREATE, id, group.name.clone()).await;
+        let name = change("displayName", None::<String>, Some(name));
+        let external_id = text_change("externalId", None, record.external_id.as_deref());
+        self.done(Line {
+            action: action::CREATE,
+            target: id,
+            detail: group.name.clone(),
+            changes: [name].into_iter().chain(external_id).collect(),
+        })
+        .await;
         if entered > 0 {
-            let change = format!("{}: +{entered} -0", group.name);
-            self.done(action::MEMBERS, id, change).await;
+            self.done(Line {
+                action: action::MEMBERS,
+                target: id,
+                detail: format!("{}: +{entered} -0", group.name),
+                changes: Vec::from_iter(list_change("members", &[""; 0], members)),
+            })
+            .await;
         }
         self.known_group(id).await
     }
@@ -204,7 +232,7 @@ impl Bridge {
     ) -> Result<Known, Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id, &wanted.actions()).await?;
+            let known = self.group_to_change(id, wanted.action()).await?;
             conditions.check_change(&known.version())?;
             self.change_group(known, wanted).await
         })
@@ -219,7 +247,7 @@ impl Bridge {
     pub async fn delete_group(&self, id: &str, context: &Context) -> Result<(), Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id, &[action::DELETE]).await?;
+            let known = self.group_to_change(id, action::DELETE).await?;
             conditions.check_change(&known.version())?;
             let deleted = self.delete_known_group(&known.group).await;
             self.note_refusal(action::DELETE, id, deleted).await
@@ -231,7 +259,13 @@ impl Bridge {
         self.check_emptying(group, group.member_count).await?;
         self.account.delete_group(&group.id).await?;
         let id = group.id.as_str();
-        self.done(action::DELETE, id, group.name.clone()).await;
+        self.done(Line {
+            action: action::DELETE,
+            target: id,
+            detail: group.name.clone(),
+            changes: vec![change("displayName", Some(&*group.name), None::<&str>)],
+        })
+        .await;
         self.store.remove_managed_group(id).await?;
         self.forget_place(&group.id, |_| true).await
     }
@@ -366,7 +400,7 @@ impl Bridge {
 
     /// The managed group to change; a group of the account that is not managed is refused with
     /// the reason, so that the provider's log says more than that it is not there.
-    async fn group_to_change(&self, id: &str, actions: &[&str]) -> Result<Known, Error> {
+    async fn group_to_change(&self, id: &str, action: &str) -> Result<Known, Error> {
         let known = self.known_groups(&[id.to_owned()]).await?.pop();
         let group = match known {
             Some(known) if !known.group.has_account_wide_power() => return Ok(known),
@@ -379,9 +413,7 @@ impl Bridge {
             }
         };
         let why = why_unmanaged(&group);
-        for action in actions {
-            self.refused(action, id, &why).await;
-        }
+        self.refused(action, id, &why).await;
         Err(scim::Error::forbidden(why).into())
     }
 

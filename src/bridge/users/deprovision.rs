@@ -11,6 +11,7 @@ use super::{Bridge, Change, Deprovisioning, Known, mapping::record};
 use crate::{
     account::{self, Attempt, Group, GroupId, MemberId, MemberKind},
     bridge::{
+        audit::{Line, change, list_change},
         confirmation::SweepError,
         guard::{Remover, Verdict, WINDOW},
     },
@@ -71,8 +72,13 @@ impl Bridge {
         let id = known.member.id.clone();
         if !known.member.state.is_inactive() {
             known.member = self.account.suspend(&id).await?;
-            let email = known.member.email.clone();
-            self.done("user.suspend", id.as_str(), email).await;
+            self.done(Line {
+                action: "user.suspend",
+                target: id.as_str(),
+                detail: known.member.email.clone(),
+                changes: vec![change("active", Some(true), Some(false))],
+            })
+            .await;
         }
         match self.settings.deprovisioning {
             Deprovisioning::LeaveGroups => self.leave_groups(known).await,
@@ -105,9 +111,13 @@ impl Bridge {
                 Err(error) => return Err(error.into()),
             }
         }
-        let detail = format!("{} groups", groups.len());
-        self.done("user.leave_groups", known.member.id.as_str(), detail)
-            .await;
+        self.done(Line {
+            action: "user.leave_groups",
+            target: known.member.id.as_str(),
+            detail: format!("{} groups", groups.len()),
+            changes: Vec::from_iter(list_change("groups", &groups, &[""; 0])),
+        })
+        .await;
         Ok(known)
     }
 
@@ -126,15 +136,20 @@ impl Bridge {
                 }
                 _ => self.account.reactivate(&id).await?,
             };
-            let email = known.member.email.clone();
-            self.done("user.reactivate", id.as_str(), email).await;
+            self.done(Line {
+                action: "user.reactivate",
+                target: id.as_str(),
+                detail: known.member.email.clone(),
+                changes: vec![change("active", Some(false), Some(true))],
+            })
+            .await;
         }
         let groups = known.removal().map(|removal| removal.groups.clone());
         let groups = self.still_managed(&groups.unwrap_or_default()).await?;
-        let mut returned = 0;
+        let mut returned = Vec::new();
         for group in &groups {
             match self.account.grant(group, std::slice::from_ref(&id)).await {
-                Ok(_) => returned += 1,
+                Ok(_) => returned.push(group),
                 // Deleted meanwhile.
                 Err(account::Error::NotFound(_)) => {}
                 // An administrator has to look at this group; the others are not to wait for it.
@@ -146,10 +161,14 @@ impl Bridge {
                 Err(error) => return Err(error.into()),
             }
         }
-        if returned > 0 {
-            let detail = format!("{returned} groups");
-            self.done("user.return_to_groups", id.as_str(), detail)
-                .await;
+        if !returned.is_empty() {
+            self.done(Line {
+                action: "user.return_to_groups",
+                target: id.as_str(),
+                detail: format!("{} groups", returned.len()),
+                changes: Vec::from_iter(list_change("groups", &[""; 0], &returned)),
+            })
+            .await;
         }
         Ok(known)
     }
@@ -269,7 +288,17 @@ impl Bridge {
             Ok(Verdict::Refused(_)) | Err(_) => return Ok(Deletion::NoPlace),
         }
         self.account.delete_member(id).await?;
-        self.done("user.delete", text, known.value.user_name).await;
+        self.done(Line {
+            action: "user.delete",
+            target: text,
+            detail: known.value.user_name.clone(),
+            changes: vec![change(
+                "userName",
+                Some(known.value.user_name),
+                None::<String>,
+            )],
+        })
+        .await;
         self.store.remove_person(text).await?;
         Ok(Deletion::Done)
     }

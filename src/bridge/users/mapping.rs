@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::{
     account::{GroupName, Member, MemberKind},
-    bridge::{Context, POLICY, Resource, identify},
+    bridge::{Context, POLICY, Resource, audit, identify},
     scim::{
         self,
         meta::Meta,
@@ -15,7 +15,7 @@ use crate::{
         user::{Email, Name, User},
         version::Version,
     },
-    state::{self, Person, Removal, Versioned},
+    state::{self, AuditChange, Person, Removal, Versioned},
 };
 
 /// A person as account and store know them.
@@ -175,6 +175,45 @@ pub(super) fn record(user: &User, account_name: String) -> Person {
         removal: None,
         updated_at: OffsetDateTime::now_utc(),
     }
+}
+
+/// What of the attributes that are kept changed. `active` is none of them: that somebody goes or
+/// returns is a change of its own.
+pub(super) fn changes(before: &User, after: &User) -> Vec<AuditChange> {
+    let user_name = |user: &User| Some(user.user_name.clone()).filter(|name| !name.is_empty());
+    let (old_name, new_name) = (user_name(before), user_name(after));
+    let texts = [
+        ("userName", &old_name, &new_name),
+        ("externalId", &before.external_id, &after.external_id),
+        ("displayName", &before.display_name, &after.display_name),
+        (
+            "name.formatted",
+            &before.name.formatted,
+            &after.name.formatted,
+        ),
+        (
+            "name.givenName",
+            &before.name.given_name,
+            &after.name.given_name,
+        ),
+        (
+            "name.familyName",
+            &before.name.family_name,
+            &after.name.family_name,
+        ),
+        (
+            "preferredLanguage",
+            &before.preferred_language,
+            &after.preferred_language,
+        ),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, before, after)| {
+        audit::text_change(name, before.as_deref(), after.as_deref())
+    });
+    let emails = |user: &User| user.to_value().get("emails").cloned();
+    let (old, new) = (emails(before), emails(after));
+    let emails = (old != new).then(|| audit::change("emails", old, new));
+    texts.chain(emails).collect()
 }
 
 /// A record as the user that it was made from; `active` is not kept.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    ATTEMPTS, Bridge, Context, Deprovisioning, EmailChange, Error, POLICY, Resource, shortened,
+    ATTEMPTS, Bridge, Context, Deprovisioning, EmailChange, Error, POLICY, Resource, audit::Line,
+    shortened,
 };
 use crate::{
     account::{
@@ -26,7 +27,8 @@ use crate::{
     state::{self, CreationKey, Person, Versioned},
 };
 use mapping::{
-    first_language, is_address, is_guest_name, local_part, record, same_address, sent, shown_name,
+    changes, first_language, is_address, is_guest_name, local_part, record, same_address, sent,
+    shown_name,
 };
 
 pub(super) use mapping::Known;
@@ -46,6 +48,12 @@ impl Bridge {
     /// externalId, 429 or 503 if the account is busy or out of reach.
     pub async fn create_user(&self, body: &Value, context: &Context) -> Result<Resource, Error> {
         let user = User::from_value(body, &POLICY)?;
+        let creating = self.create_known_user(&user, context).await;
+        self.note_failure("user.invite", &user.user_name, creating)
+            .await
+    }
+
+    async fn create_known_user(&self, user: &User, context: &Context) -> Result<Resource, Error> {
         if user.active == Some(false) {
             return Err(scim::Error::invalid_value(
                 "a person who is not active is not invited: send the person once they are active",
@@ -58,7 +66,7 @@ impl Bridge {
         }
         let key = CreationKey::Person(user.user_name.clone());
         let known = self
-            .create_once(key, async |attempt| self.invite(&user, attempt).await)
+            .create_once(key, async |attempt| self.invite(user, attempt).await)
             .await?;
         Ok(known.to_resource(context, None))
     }
@@ -76,7 +84,16 @@ impl Bridge {
             ..record(user, member.name.clone())
         };
         match self.store.put_person(id, &person, 0).await {
-            Ok(()) => self.done("user.invite", id, member.email.clone()).await,
+            Ok(()) => {
+                let nobody = User::default();
+                self.done(Line {
+                    action: "user.invite",
+                    target: id,
+                    detail: member.email.clone(),
+                    changes: changes(&nobody, user),
+                })
+                .await;
+            }
             // An earlier try got this far: the record is its own.
             Err(state::Error::Conflict) => {}
             Err(error) => {
@@ -244,9 +261,42 @@ impl Bridge {
         }
     }
 
-    /// Makes a person what the provider wants them to be: the account first, then the record, so
-    /// that a repeat after a failure finds only what is left to do.
-    async fn make(&self, mut known: Known, user: User) -> Result<Known, Change> {
+    /// Makes a person what the provider wants them to be, and notes what changed.
+    async fn make(&self, known: Known, user: User) -> Result<Known, Change> {
+        let id = known.member.id.clone();
+        let (before, person) = (known.to_user(), known.person.clone());
+        let mut edited = None;
+        let result = self.apply_to_user(known, user, &mut edited).await;
+        let (after, detail) = match (&result, edited) {
+            (Ok(now), edited) => {
+                let detail = edited.map(|(_, what)| what);
+                (now.to_user(), detail.unwrap_or_default())
+            }
+            // What the account has taken stays, whatever came after it.
+            (Err(_), Some((member, what))) => (Known { member, person }.to_user(), what),
+            (Err(_), None) => return result,
+        };
+        let changes = changes(&before, &after);
+        if !changes.is_empty() {
+            self.done(Line {
+                action: "user.change",
+                target: id.as_str(),
+                detail,
+                changes,
+            })
+            .await;
+        }
+        result
+    }
+
+    /// The account first, then the record, so that a repeat after a failure finds only what is left
+    /// to do. `edited` is what the account made of it, and in words.
+    async fn apply_to_user(
+        &self,
+        mut known: Known,
+        user: User,
+        edited: &mut Option<(Member, String)>,
+    ) -> Result<Known, Change> {
         let shown = User::from_value(&known.to_value("", None), &POLICY)?;
         // Also what only the store would keep. A provider may match anybody, and note its own id.
         let after = User {
@@ -273,8 +323,7 @@ impl Bridge {
         let id = known.member.id.clone();
         if !edit.is_empty() {
             known.member = self.account.edit_member(&id, &edit).await?;
-            self.done("user.change", id.as_str(), described(&edit))
-                .await;
+            *edited = Some((known.member.clone(), described(&edit)));
         }
         known = match user.active {
             Some(true) => self.restore(known).await?,
