@@ -6,6 +6,22 @@ locals {
   rest_stage = "bridge"
   rest_url   = one([for api in aws_api_gateway_rest_api.rest : "https://${api.id}.execute-api.${local.region}.${data.aws_partition.this.dns_suffix}/${local.rest_stage}"])
   rest_ways  = var.api == "rest" ? toset(["all", "root"]) : toset([])
+
+  # What the gateway answers without the function, by its names for them. `wait`: seconds until the
+  # provider is to try again.
+  gateway_errors = {
+    ACCESS_DENIED          = { status = "403", detail = "this address is not on the bridge's list of those that may call: an administrator adds it to allowed_cidrs" }
+    WAF_FILTERED           = { status = "403", detail = "the firewall in front of the bridge refuses this request: an administrator looks at the rules of its web ACL" }
+    RESOURCE_NOT_FOUND     = { status = "404", detail = "there is nothing at this path" }
+    REQUEST_TOO_LARGE      = { status = "413", detail = "the request is larger than the gateway in front of the bridge takes: send less at once" }
+    UNSUPPORTED_MEDIA_TYPE = { status = "415", detail = "send application/scim+json or application/json" }
+    THROTTLED              = { status = "429", detail = "these are more requests a second than the gateway in front of the bridge takes: send them more slowly, or an administrator raises throttle", wait = 1 }
+    QUOTA_EXCEEDED         = { status = "429", detail = "a quota of the gateway in front of the bridge is used up", wait = 60 }
+    INTEGRATION_FAILURE    = { status = "503", detail = "the bridge could not be reached: try again", wait = 5 }
+    INTEGRATION_TIMEOUT    = { status = "504", detail = "the bridge did not answer in time: try again", wait = 5 }
+    DEFAULT_4XX            = { status = "400", detail = "the gateway in front of the bridge does not take this request" }
+    DEFAULT_5XX            = { status = "502", detail = "the bridge gave no answer that the gateway in front of it can pass on: try again; the bridge's log says more", wait = 5 }
+  }
 }
 
 resource "aws_api_gateway_rest_api" "rest" {
@@ -89,6 +105,26 @@ resource "aws_api_gateway_rest_api_policy" "rest" {
   policy      = data.aws_iam_policy_document.rest[0].json
 }
 
+resource "aws_api_gateway_gateway_response" "rest" {
+  for_each = { for type, error in local.gateway_errors : type => error if var.api == "rest" }
+
+  rest_api_id   = aws_api_gateway_rest_api.rest[0].id
+  response_type = each.key
+  status_code   = each.value.status
+
+  response_templates = {
+    "application/scim+json" = jsonencode({
+      schemas = ["urn:ietf:params:scim:api:messages:2.0:Error"]
+      status  = each.value.status
+      detail  = each.value.detail
+    })
+  }
+
+  response_parameters = {
+    for wait in try([each.value.wait], []) : "gatewayresponse.header.Retry-After" => "'${wait}'"
+  }
+}
+
 resource "aws_api_gateway_deployment" "rest" {
   count = var.api == "rest" ? 1 : 0
 
@@ -99,6 +135,7 @@ resource "aws_api_gateway_deployment" "rest" {
     deployed = sha256(jsonencode([
       sort(var.allowed_cidrs),
       [for way in aws_api_gateway_integration.rest : [way.id, way.uri]],
+      local.gateway_errors,
     ]))
   }
 
@@ -106,7 +143,7 @@ resource "aws_api_gateway_deployment" "rest" {
     create_before_destroy = true
   }
 
-  depends_on = [aws_api_gateway_rest_api_policy.rest]
+  depends_on = [aws_api_gateway_rest_api_policy.rest, aws_api_gateway_gateway_response.rest]
 }
 
 resource "aws_api_gateway_stage" "rest" {

@@ -72,6 +72,7 @@ run "by_default" {
       aws_apigatewayv2_stage.http[0].default_route_settings[0].throttling_burst_limit == 100,
       # No header is in it, and no query.
       !can(regex("(?i)header|authori|query|rawPath", aws_apigatewayv2_stage.http[0].access_log_settings[0].format)),
+      length(aws_api_gateway_gateway_response.rest) == 0,
     ])
     error_message = "The API is not throttled, or logs what it must not."
   }
@@ -280,5 +281,33 @@ run "with_an_allow_list" {
       length(aws_wafv2_web_acl_association.rest) == 1,
     ])
     error_message = "The REST API is not complete, or not the only one."
+  }
+
+  assert {
+    condition = alltrue([for type, answer in aws_api_gateway_gateway_response.rest : alltrue([
+      one(keys(answer.response_templates)) == "application/scim+json",
+      jsondecode(answer.response_templates["application/scim+json"]).schemas == ["urn:ietf:params:scim:api:messages:2.0:Error"],
+      jsondecode(answer.response_templates["application/scim+json"]).status == answer.status_code,
+      length(jsondecode(answer.response_templates["application/scim+json"]).detail) > 0,
+      contains(["429", "502", "503", "504"], answer.status_code) == can(answer.response_parameters["gatewayresponse.header.Retry-After"]),
+    ])])
+    error_message = "What the gateway answers by itself is no SCIM error."
+  }
+
+  assert {
+    condition = { for type, answer in aws_api_gateway_gateway_response.rest : type => answer.status_code } == {
+      ACCESS_DENIED          = "403"
+      WAF_FILTERED           = "403"
+      RESOURCE_NOT_FOUND     = "404"
+      REQUEST_TOO_LARGE      = "413"
+      UNSUPPORTED_MEDIA_TYPE = "415"
+      THROTTLED              = "429"
+      QUOTA_EXCEEDED         = "429"
+      INTEGRATION_FAILURE    = "503"
+      INTEGRATION_TIMEOUT    = "504"
+      DEFAULT_4XX            = "400"
+      DEFAULT_5XX            = "502"
+    }
+    error_message = "The gateway answers something else by itself."
   }
 }

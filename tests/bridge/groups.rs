@@ -552,6 +552,11 @@ async fn each_change_leaves_its_line_in_the_audit() {
         line("group.members", done, "Finance: +1 -0"),
         line("group.members", done, "Money: +0 -1"),
         line("group.external-id", done, "x-1"),
+        line(
+            "group.change",
+            AuditOutcome::Refused,
+            "400: the account has no member AAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ),
         line("group.delete", done, "Money"),
     ];
     assert_eq!(lines, expected);

@@ -1,6 +1,7 @@
 //! The product through its public doors: real bridges as processes, a real account server, HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod audit;
 mod bulk;
 mod conditional;
 mod confirmation;
@@ -9,6 +10,7 @@ mod dev;
 mod entra;
 mod errors;
 mod groups;
+mod limits;
 mod lists;
 mod media;
 mod observe;
