@@ -141,13 +141,10 @@ fn shown(line: &AuditEntry) -> String {
         line.action,
         line.target
     );
-    for part in [line.detail.clone(), changes(&line.changes)] {
-        if let Some(part) = part {
-            text += &format!("  {part}");
-        }
-    }
-    if let Some(request) = &line.request_id {
-        text += &format!("  request {request}");
+    let request = line.request_id.as_ref().map(|id| format!("request {id}"));
+    let parts = [line.detail.clone(), changes(&line.changes), request];
+    for part in parts.into_iter().flatten() {
+        text += &format!("  {part}");
     }
     plain(&text)
 }
