@@ -29,6 +29,9 @@ const REFUSALS_A_MINUTE: u32 = 100;
 /// How many of those who came or left one line names.
 const NAMED: usize = 1000;
 
+/// As much of a target is kept, in characters. Paths may be longer; no id and no address is.
+const LONGEST_TARGET: usize = 256;
+
 /// The request that a bridge works on.
 pub(super) struct Request {
     id: String,
@@ -254,7 +257,7 @@ impl Bridge {
             at: now,
             actor: self.actor.to_string(),
             action: line.action.to_owned(),
-            target: line.target.to_owned(),
+            target: line.target.chars().take(LONGEST_TARGET).collect(),
             outcome,
             detail: Some(line.detail).filter(|detail| !detail.is_empty()),
             changes: line.changes,

@@ -59,7 +59,9 @@ impl Bridge {
             if let Some(error) = &outcome.error {
                 failures += 1;
                 let (action, target) = operation.map_or(("bulk", "/Bulk"), named);
-                bridge.not_done(action, target, error).await;
+                // A store that is slow costs nobody the answer.
+                let noted = bridge.not_done(action, target, error);
+                let _ = timeout_at(deadline + LAST_TIME, noted).await;
             }
             if let (Some(name), Some(location)) = (&entry.bulk_id, &outcome.location)
                 && outcome.status == 201
