@@ -44,116 +44,187 @@ pub struct Invalid {
     pub problem: String,
 }
 
-/// One setting: its environment variable and what it means.
+/// One setting: its environment variable and what it means. Help texts and `docs/configuration.md`
+/// are made of these.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// One line for people.
+    /// What it is, in one line for people.
     pub meaning: &'static str,
+    /// What it may be.
+    pub values: &'static str,
+    /// What it is if nobody says.
+    pub default: &'static str,
 }
 
-const fn setting(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, meaning }
+const fn setting(
+    name: &'static str,
+    meaning: &'static str,
+    values: &'static str,
+    default: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        meaning,
+        values,
+        default,
+    }
 }
 
-const PORT: Setting = setting("SCIM_BRIDGE_PORT", "port of the bridge (3002)");
-const LISTEN: Setting = setting("SCIM_BRIDGE_LISTEN", "address to listen on (127.0.0.1)");
+const PORT: Setting = setting(
+    "SCIM_BRIDGE_PORT",
+    "port of the bridge",
+    "a port number",
+    "3002",
+);
+const LISTEN: Setting = setting(
+    "SCIM_BRIDGE_LISTEN",
+    "address to listen on",
+    "an IP address",
+    "127.0.0.1",
+);
 const PUBLIC_URL: Setting = setting(
     "SCIM_BRIDGE_PUBLIC_URL",
-    "URL that providers use (taken from each request)",
+    "URL that providers use, for meta.location",
+    "https://…",
+    "taken from each request",
 );
 const DELAY: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_DELAY",
-    "seconds between sign-up and confirmation (300; 0 = at once)",
+    "time between sign-up and confirmation",
+    "seconds; 0 = at once",
+    "300",
 );
 const INTERVAL: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_INTERVAL",
-    "seconds between sweeps: of the local timer (5), or as a cloud's schedule has it (60)",
+    "time between sweeps: of the local timer, or as a cloud's schedule has it",
+    "seconds",
+    "5; 60 on a cloud",
 );
 const DOMAINS: Setting = setting(
     "SCIM_BRIDGE_ALLOWED_DOMAINS",
-    "e-mail domains to invite and confirm, comma-separated (any)",
+    "e-mail domains to invite and confirm",
+    "domains with commas between them",
+    "any",
 );
 const WHO: Setting = setting(
     "SCIM_BRIDGE_CONFIRM",
-    "whom to confirm: those whom this bridge invited, or anybody (invited)",
+    "whom to confirm",
+    "invited (by this bridge) or anybody",
+    "invited",
 );
 const BATCH: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_BATCH",
-    "people that a sweep looks at together, up to 1000 (200)",
+    "people that a sweep looks at together",
+    "1 to 1000",
+    "200",
 );
 const CONCURRENCY: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_CONCURRENCY",
-    "people that a sweep confirms at the same time (8)",
+    "people that a sweep confirms at the same time",
+    "1 or more",
+    "8",
 );
 const BUDGET: Setting = setting(
     "SCIM_BRIDGE_CONFIRMATION_BUDGET",
-    "seconds after which a sweep leaves the rest to the next one (45)",
+    "time after which a sweep leaves the rest to the next one",
+    "seconds",
+    "45",
 );
 const GUARD_PEOPLE: Setting = setting(
     "SCIM_BRIDGE_GUARD_PEOPLE",
-    "people that may be suspended or deleted in an hour (10) ...",
+    "people that may be suspended or deleted in an hour",
+    "a number",
+    "10",
 );
 const GUARD_PERCENT: Setting = setting(
     "SCIM_BRIDGE_GUARD_PERCENT",
-    "... or percent of the account's people, if that is more (10)",
+    "the same as a share of the account's people, if that is more",
+    "percent, 0 to 100",
+    "10",
 );
 const GUARD_GROUP: Setting = setting(
     "SCIM_BRIDGE_GUARD_EMPTY_GROUP",
-    "members of the largest group that one request may empty or delete (10)",
+    "members of the largest group that one request may empty or delete",
+    "a number",
+    "10",
 );
 const DEPROVISION: Setting = setting(
     "SCIM_BRIDGE_DEPROVISION",
-    "what becomes of removed people: suspend, leave-groups, or delete-after-30d (suspend)",
+    "what becomes of removed people",
+    "suspend, leave-groups or delete-after-30d (any number of days)",
+    "suspend",
 );
 const EMAIL_CHANGE: Setting = setting(
     "SCIM_BRIDGE_EMAIL_CHANGE",
-    "new addresses where the connector cannot change them: ignore, or refuse (ignore)",
+    "a new address, where the connector cannot change it",
+    "ignore or refuse",
+    "ignore",
 );
 const AUDIT_DAYS: Setting = setting(
     "SCIM_BRIDGE_AUDIT_DAYS",
-    "days that lines of the audit are kept, up to 3650 (90)",
+    "how long lines of the audit are kept",
+    "days, up to 3650",
+    "90",
 );
 const RATE_LIMIT: Setting = setting(
     "SCIM_BRIDGE_RATE_LIMIT",
-    "requests a second of one token, and four times as many at once (50; 0 = any number)",
+    "requests a second of one token; four times as many at once",
+    "a number; 0 is any number",
+    "50",
 );
 const IN_FLIGHT: Setting = setting(
     "SCIM_BRIDGE_CONCURRENCY",
-    "requests that are worked on at the same time (64)",
+    "requests that are worked on at the same time",
+    "a number",
+    "64",
 );
 const MODE: Setting = setting(
     "SCIM_BRIDGE_MODE",
-    "act, or observe: change nothing and note what would be done (act)",
+    "whether to change anything, or to note what would be done",
+    "act or observe",
+    "act",
 );
 const SCIMSESSION: Setting = setting(
     "SCIM_BRIDGE_SCIMSESSION",
-    "sealed credentials: a path, an ARN or a Key Vault URL (.local/scimsession)",
+    "the sealed credentials",
+    "a path, the ARN of a secret, or the URL of a Key Vault secret",
+    ".local/scimsession",
 );
 const SWEEP_KEY: Setting = setting(
     "SCIM_BRIDGE_SWEEP_KEY",
-    "the sweep key, or where it is kept (none: the sweep waits for a first request)",
+    "opens the credentials for the sweep",
+    "the key, or where it is kept (a path needs a slash)",
+    "none: the sweep waits for a first request",
 );
 const REFRESH: Setting = setting(
     "SCIM_BRIDGE_CREDENTIALS_REFRESH",
-    "seconds after which scimsession and sweep key are looked at again (60)",
+    "time after which scimsession and sweep key are looked at again",
+    "seconds",
+    "60",
 );
 const STATE: Setting = setting(
     "SCIM_BRIDGE_STATE",
-    "the state store: a file, a DynamoDB table's ARN or an Azure table's URL (.local/state.db)",
+    "the state store",
+    "a file, the ARN of a DynamoDB table, or the URL of an Azure table",
+    ".local/state.db",
 );
 const OP: Setting = setting(
     "SCIM_BRIDGE_OP",
-    "1Password's command line, for credentials that need it (op on PATH)",
+    "1Password's command line, for credentials that need it",
+    "a path",
+    "op on PATH",
 );
 const ROOTS: Setting = setting(
     "SCIM_BRIDGE_ROOT_CERTIFICATES",
-    "PEM file with further certificate authorities (none)",
+    "further certificate authorities",
+    "a PEM file",
+    "none",
 );
 
-/// Every setting, for help texts.
-pub const SETTINGS: [Setting; 25] = [
+/// What a running bridge reads.
+pub const SETTINGS: &[Setting] = &[
     PORT,
     LISTEN,
     PUBLIC_URL,
@@ -179,6 +250,70 @@ pub const SETTINGS: [Setting; 25] = [
     STATE,
     OP,
     ROOTS,
+    setting(
+        "SCIM_BRIDGE_LOG",
+        "which log lines",
+        "a level (error, warn, info, debug, trace), or parts with levels, as in scim_bridge::http=debug,info",
+        "info",
+    ),
+    setting(
+        "SCIM_BRIDGE_LOG_FORMAT",
+        "how log lines look",
+        "text or json",
+        "text",
+    ),
+];
+
+/// What only commands read.
+pub const COMMAND_SETTINGS: &[Setting] = &[
+    setting(
+        "SCIM_BRIDGE_TOKEN",
+        "a bearer token that opens the scimsession",
+        "a token",
+        "the sweep key, or asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_ACCOUNT",
+        "account to set up for",
+        "an address",
+        "--address, or asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_ADMIN_EMAIL",
+        "administrator who sets up or hands over a group; with --connector op the bridge's own user",
+        "an e-mail address",
+        "--email, or asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_ADMIN_SECRET_KEY",
+        "that person's Secret Key",
+        "a Secret Key",
+        "asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_ADMIN_PASSWORD",
+        "that person's password",
+        "a password",
+        "asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_USERS_API_SECRET",
+        "client secret for credentials users-api set",
+        "a client secret",
+        "asked for",
+    ),
+    setting(
+        "SCIM_BRIDGE_SANDBOX_PORT",
+        "port of the demo account's server, when it is made",
+        "a port number",
+        "3003",
+    ),
+    setting(
+        "SCIM_BRIDGE_SANDBOX_PASSWORD",
+        "password of who signs up with sandbox sign-up",
+        "a password",
+        "made up",
+    ),
 ];
 
 impl Config {

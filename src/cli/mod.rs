@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     account::{self, op_cli::Program, users_api::NotTaken},
     bridge::{Error as BridgeError, NotDecided},
-    config::{Config, Invalid, SETTINGS},
+    config::{Config, Invalid, SETTINGS, Setting},
     credentials::{BearerToken, Error as NotOpened, NoSweepKey, StoreError, Stores, SweepKey},
     function::environment,
     log, outbound, state,
@@ -372,18 +372,16 @@ fn stores() -> Result<Stores, Failure> {
 }
 
 fn settings_help() -> String {
-    let mut help = String::from("Settings (environment variables):\n");
+    let mut help = String::from("Settings (environment variables):");
     let width = SETTINGS.iter().map(|s| s.name.len()).max().unwrap_or(0);
     for setting in SETTINGS {
-        help += &format!("  {:width$}  {}\n", setting.name, setting.meaning);
+        let Setting {
+            name,
+            meaning,
+            values,
+            default,
+        } = setting;
+        help += &format!("\n  {name:width$}  {meaning}: {values} ({default})");
     }
-    help += &format!(
-        "  {:width$}  {}\n",
-        "SCIM_BRIDGE_LOG", "which log lines (info)"
-    );
-    help += &format!(
-        "  {:width$}  {}",
-        "SCIM_BRIDGE_LOG_FORMAT", "text or json (text)"
-    );
     help
 }

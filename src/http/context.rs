@@ -61,8 +61,9 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, scim::Error> {
     let uri = with_plain_pluses(uri);
-    let Query(pairs) = Query::try_from_uri(&uri)
-        .map_err(|error| scim::Error::invalid_syntax(format!("query: {error}")))?;
+    let Query(pairs) = Query::try_from_uri(&uri).map_err(|error| {
+        scim::Error::invalid_syntax(format!("the URL's query cannot be read: {error}"))
+    })?;
     Ok(pairs)
 }
 

@@ -7,6 +7,7 @@ mod conditional;
 mod confirmation;
 mod credentials;
 mod dev;
+mod docs;
 mod entra;
 mod errors;
 mod groups;
