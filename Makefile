@@ -1,7 +1,7 @@
 # Few words for what everybody does. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-terraform check-bicep package-aws deploy-aws package-azure can-deploy-azure \
+.PHONY: help run test check check-dependencies check-terraform check-bicep package-aws deploy-aws package-azure can-deploy-azure \
   deploy-azure test-tools \
   prerequisites
 
@@ -27,6 +27,30 @@ check: prerequisites test-tools ## formatting, lints, tests
 	cargo clippy --locked --no-default-features --features aws -- -D warnings
 	cargo clippy --locked --no-default-features --features azure -- -D warnings
 	cargo test --locked
+
+# RustSec's database of advisories is on GitHub; the other three need no network.
+check-dependencies: target/cargo-deny/installed ## licences, sources, bans and known weaknesses of all crates (deny.toml)
+	@if [ -f target/cargo-deny/installed ]; then \
+	  set -e; \
+	  target/cargo-deny/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources; \
+	  if target/cargo-deny/bin/cargo-deny fetch db >target/cargo-deny/log 2>&1; \
+	  then target/cargo-deny/bin/cargo-deny --locked --offline check advisories; \
+	  else \
+	    echo "SKIPPED: known weaknesses. Their database cannot be fetched (all of it is in target/cargo-deny/log):"; \
+	    tail -n 2 target/cargo-deny/log; \
+	  fi; \
+	fi
+
+target/cargo-deny/installed:
+	@rm -rf target/cargo-deny && mkdir -p target/cargo-deny
+	@if cargo install --quiet --locked --root target/cargo-deny --target-dir target/cargo-deny/build cargo-deny@0.20.2 \
+	  >target/cargo-deny/log 2>&1; \
+	then rm -rf target/cargo-deny/build && touch $@; \
+	else \
+	  echo "SKIPPED: what cargo-deny checks. It needs a package registry; this is what went wrong (all of it is in"; \
+	  echo "target/cargo-deny/log):"; \
+	  tail -n 3 target/cargo-deny/log; \
+	fi
 
 check-terraform: target/checkov/installed ## formatting, validity, tests and checkov of terraform/ (TF_PLUGINS=…)
 	@for name in $$(sed -nE 's/^(variable|output) "(.*)".*/\2/p' terraform/variables.tf terraform/outputs.tf); do \
