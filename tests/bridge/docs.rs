@@ -147,7 +147,7 @@ const SAID_BY: [&str; 10] = [
     "unauthorized",
 ];
 
-/// Functions that put messages together for a call somewhere else.
+/// Functions that put messages together for a call somewhere else. A `Failure { .. }` says its own.
 const SAID_IN: [&str; 3] = ["deprovisioning", "remedy", "why_unmanaged"];
 
 /// Messages with `…` where something is filled in, and their statuses where they show.
@@ -185,7 +185,11 @@ fn find_messages(tokens: TokenStream, body: Option<&TokenStream>, said: &mut Mes
                 if mem::take(&mut in_tests) {
                     continue;
                 }
-                if name.as_ref().is_some_and(|name| SAID_IN.contains(&&**name)) {
+                let says = name.as_ref().map_or_else(
+                    || ends_with(before, "Failure"),
+                    |name| SAID_IN.contains(&&**name),
+                );
+                if says {
                     note(sentences(group.stream()), None, said);
                 }
                 if name.is_some() {
