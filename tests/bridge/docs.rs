@@ -134,7 +134,7 @@ fn every_link_leads_somewhere() {
 // ---- Messages in the source ----
 
 /// Calls that are given a message, by the end of their names.
-const SAID_BY: [&str; 10] = [
+const SAID_BY: [&str; 16] = [
     "Failure::usage",
     "Failure::failed",
     "Error::Protected",
@@ -142,9 +142,15 @@ const SAID_BY: [&str; 10] = [
     "Error::InvalidValue",
     "Error::Unsupported",
     "Error::CredentialsRefused",
+    "Problem::Denied",
+    "Problem::Missing",
+    "Problem::Unreachable",
+    "Problem::Unusable",
     "finding",
     "invalid",
+    "not_a_source",
     "unauthorized",
+    "unusable",
 ];
 
 /// Functions that put messages together for a call somewhere else. A `Failure { .. }` says its own.
