@@ -24,7 +24,11 @@ pub struct Places {
 impl Places {
     /// Everybody may be invited, and all the cases together remove more people than a guard likes.
     pub async fn open(&self) -> &Place {
-        let settings = &[("SCIM_BRIDGE_GUARD_PEOPLE", "1000")];
+        // The cases run at the same time, and one of them makes 200 requests at once.
+        let settings = &[
+            ("SCIM_BRIDGE_GUARD_PEOPLE", "1000"),
+            ("SCIM_BRIDGE_CONCURRENCY", "400"),
+        ];
         self.open.get_or_init(|| Place::new(settings)).await
     }
 
