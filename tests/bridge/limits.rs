@@ -1,6 +1,9 @@
 //! What the bridge takes on, and how it says no: pace, places, and sizes.
 
-use std::{io::Write, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 use reqwest::Method;
 use scim_bridge::credentials::BearerToken;
@@ -86,14 +89,15 @@ async fn who_finds_no_place_is_told_at_once() {
     write!(
         slow,
         "POST /Users HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
-         content-type: application/scim+json\r\ncontent-length: {length}\r\n\r\n"
+         content-type: application/scim+json\r\ncontent-length: {length}\r\n\
+         expect: 100-continue\r\n\r\n"
     )
     .unwrap();
-    let refused = until(async || {
-        let answer = bridge.get("/Users").await;
-        (answer.status != 200).then_some(answer)
-    })
-    .await;
+    // The bridge says so when it begins to wait for the body.
+    let mut go_on = [0; 25];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let refused = bridge.get("/Users").await;
     refused.error(503, None);
     assert_eq!(refused.headers["retry-after"], "1");
     bridge
