@@ -28,6 +28,8 @@ pub struct Pulse {
     store: Arc<dyn StateStore>,
     /// How often a sweep is to come.
     every: Duration,
+    /// How long one may take.
+    budget: Duration,
     noted: Mutex<Noted>,
 }
 
@@ -43,10 +45,11 @@ struct Noted {
 
 impl Pulse {
     /// Of a process that has not done anything yet.
-    pub fn new(store: Arc<dyn StateStore>, every: Duration) -> Self {
+    pub fn new(store: Arc<dyn StateStore>, every: Duration, budget: Duration) -> Self {
         Self {
             store,
             every,
+            budget,
             noted: Mutex::default(),
         }
     }
@@ -86,7 +89,7 @@ impl Pulse {
             let confirmed = matches!(outcome, SweepOutcome::Done { confirmed: 1.., .. });
             let seen = SweepHeartbeat {
                 at: now,
-                until: now + believed(self.every),
+                until: self.believed_until(now),
                 every_seconds: self.every.whole_seconds().unsigned_abs(),
                 outcome,
                 last_confirmed: confirmed.then_some(now),
@@ -104,6 +107,11 @@ impl Pulse {
         self.write(news, is_first).await;
     }
 
+    /// When what was so at `now`, or began then, ceases to be believed.
+    fn believed_until(&self, now: OffsetDateTime) -> OffsetDateTime {
+        now + self.budget + believed(self.every)
+    }
+
     /// What to note of the account, if anything.
     fn account(
         &self,
@@ -113,7 +121,7 @@ impl Pulse {
     ) -> Option<Heartbeat> {
         let seen = AccountHeartbeat {
             at: now,
-            until: now + believed(self.every),
+            until: self.believed_until(now),
             last_signed_in: answer.is_ok().then_some(now),
             trouble: answer.err().map(|error| AccountTrouble {
                 since: now,
@@ -312,7 +320,7 @@ mod tests {
         }
 
         fn process(&self) -> Pulse {
-            Pulse::new(Arc::clone(&self.store), EVERY)
+            Pulse::new(Arc::clone(&self.store), EVERY, Duration::ZERO)
         }
 
         async fn noted(&self) -> Heartbeats {

@@ -150,7 +150,7 @@ impl Service {
         Self {
             scimsession: watch(secrets.scimsession),
             sweep_key,
-            pulse: Arc::new(Pulse::new(Arc::clone(&store), SCHEDULE)),
+            pulse: pulse(&store, SCHEDULE, &settings),
             store,
             client,
             op,
@@ -177,7 +177,7 @@ impl Service {
     pub fn swept_every(self, interval: std::time::Duration) -> Self {
         let every = interval.try_into().unwrap_or(SCHEDULE);
         Self {
-            pulse: Arc::new(Pulse::new(Arc::clone(&self.store), every)),
+            pulse: pulse(&self.store, every, &self.settings),
             ..self
         }
     }
@@ -432,6 +432,11 @@ impl Gate for Service {
     async fn served(&self, request: Served) {
         self.pulse.served(request, OffsetDateTime::now_utc()).await;
     }
+}
+
+fn pulse(store: &Arc<dyn StateStore>, every: Duration, settings: &Settings) -> Arc<Pulse> {
+    let budget = settings.confirmation.budget;
+    Arc::new(Pulse::new(Arc::clone(store), every, budget))
 }
 
 /// Counts what came of a sweep, and notes it for monitors.
