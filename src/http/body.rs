@@ -1,16 +1,13 @@
 //! A request's body as JSON.
 
-use std::error::Error;
-
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, Request},
     http::{
         HeaderMap,
         header::{CONTENT_ENCODING, CONTENT_TYPE},
     },
 };
-use http_body_util::LengthLimitError;
+use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,6 +19,9 @@ pub const LIMIT: usize = 1024 * 1024;
 
 /// The same for a bulk request: what `ServiceProviderConfig` announces.
 pub const BULK_LIMIT: usize = 2 * LIMIT;
+
+/// How much of what is too large is read to its end.
+const PASSED_OVER: usize = 8 * 1024 * 1024;
 
 /// When a body has to be there. Given as an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Body<MOST> {
         }
         let may_lack = request.extensions().get::<MayLackBody>().is_some();
         let read_by = request.extensions().get::<ReadBy>().copied();
-        let reading = to_bytes(request.into_body(), MOST);
+        let reading = collect(request.into_body(), MOST);
         let read = match read_by {
             Some(ReadBy(end)) => timeout_at(end, reading).await.map_err(|_| {
                 scim::Error::request_timeout(
@@ -63,13 +63,13 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Body<MOST> {
             })?,
             None => reading.await,
         };
-        let bytes = read.map_err(|error| match is_too_large(&error) {
-            true => scim::Error::too_large(format!(
+        let bytes = read.map_err(|_| {
+            scim::Error::invalid_syntax("the body broke off, or is not encoded as its headers say")
+        })?;
+        let bytes = bytes.ok_or_else(|| {
+            scim::Error::too_large(format!(
                 "the body is larger than {MOST} bytes: send it in several requests"
-            )),
-            false => scim::Error::invalid_syntax(
-                "the body broke off, or is not encoded as its headers say",
-            ),
+            ))
         })?;
         if bytes.is_empty() && may_lack {
             return Err(scim::Error::length_required(
@@ -87,8 +87,23 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Body<MOST> {
     }
 }
 
-fn is_too_large(error: &(dyn Error + 'static)) -> bool {
-    error.is::<LengthLimitError>() || error.source().is_some_and(is_too_large)
+/// The whole of a body; `None` if it is larger than `most`. The rest of a larger one is passed over:
+/// a client that is still sending when the connection ends may never see why.
+async fn collect(body: axum::body::Body, most: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        length += piece.len();
+        if length > most + PASSED_OVER {
+            break;
+        }
+        match length > most {
+            true => bytes.clear(),
+            false => bytes.extend_from_slice(&piece),
+        }
+    }
+    Ok((length <= most).then_some(bytes))
 }
 
 /// Whether the body is still packed: a layer around has unpacked what it can and taken the header

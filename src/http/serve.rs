@@ -1,16 +1,30 @@
 //! The door on a port of this machine.
 
-use std::{io, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{body::Body, http::Request};
-use hyper::body::Incoming;
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, Request, Version, header::CONNECTION},
+    response::Response,
+};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
 use super::Service;
 
@@ -48,7 +62,7 @@ pub async fn serve(listener: TcpListener, door: Service) -> io::Result<()> {
             () = &mut stop => break,
         };
         let door = door.clone();
-        let door = door.map_request(|request: Request<Incoming>| request.map(Body::new));
+        let door = service_fn(move |request| answer(door.clone(), request));
         let connection =
             server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(door));
         let connection = connections.watch(connection.into_owned());
@@ -61,6 +75,54 @@ pub async fn serve(listener: TcpListener, door: Service) -> io::Result<()> {
     drop(listener);
     connections.shutdown().await;
     Ok(())
+}
+
+/// Answers one request. If its body was not read to the end, the connection is good for no other:
+/// the client is told so, or it would send the next one into the void.
+async fn answer(door: Service, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let one_by_one = request.version() <= Version::HTTP_11;
+    let unread = Arc::new(AtomicBool::new(!request.body().is_end_stream()));
+    let watched = |body| Watched {
+        body,
+        unread: Arc::clone(&unread),
+    };
+    let request = request.map(|body| Body::new(watched(body)));
+    let mut response = door.oneshot(request).await?;
+    if one_by_one && unread.load(Ordering::Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    Ok(response)
+}
+
+/// A body that says whether it was read to its end.
+struct Watched {
+    body: Incoming,
+    unread: Arc<AtomicBool>,
+}
+
+impl hyper::body::Body for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.unread.store(false, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// The next connection. What is wrong with a single one is passed over; that the system has no

@@ -143,3 +143,34 @@ async fn long_urls_and_large_headers_get_an_answer_of_scim() {
 fn door(bridge: &Bridge, path: &str) -> String {
     bridge.tenant.replace("/scim/v2", path)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_an_unread_body_is_said_to_end() {
+    let world = World::new().await;
+    let bridge = world.bridge(&[]).await;
+    let address = bridge.tenant.split('/').nth(2).unwrap();
+    // Whoever is not let in is told so before the body; with a body that is there, and one that
+    // is too large but ends, the next request may follow.
+    for (token, length, sent, ends) in [
+        ("x", 100, 0, true),
+        (&*world.token, 2, 2, false),
+        (&*world.token, 2_000_000, 2_000_000, false),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST /Users HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/scim+json\r\ncontent-length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        stream.write_all(&vec![b' '; sent]).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        assert_eq!(head.contains("connection: close"), ends, "{length}: {head}");
+    }
+}
