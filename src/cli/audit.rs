@@ -11,6 +11,7 @@ use time::{Date, Duration, OffsetDateTime, Time, format_description::well_known:
 use super::{
     Failure, bridge,
     kept::Place,
+    terminal::plain,
     token::{duration, moment},
 };
 use crate::{
@@ -161,15 +162,6 @@ fn changes(changes: &[AuditChange]) -> Option<String> {
     });
     let all = each.collect::<Vec<_>>().join(", ");
     (!all.is_empty()).then(|| format!("[{all}]"))
-}
-
-/// What others wrote, without what a terminal would obey.
-pub fn plain(text: &str) -> String {
-    let shown = |letter: char| match letter.is_control() {
-        true => char::REPLACEMENT_CHARACTER,
-        false => letter,
-    };
-    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]

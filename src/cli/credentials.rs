@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account,
     credentials::{
-        Access, Connector, Credentials, ScimSession, Secret, Source, StoreError, SweepKey,
+        Access, Connector, Credentials, Opener, ScimSession, Secret, Source, StoreError, SweepKey,
     },
 };
 
@@ -82,6 +82,37 @@ pub enum Command {
     /// Credentials for 1Password's Users API, which suspends and reactivates faster than op.
     #[command(subcommand)]
     UsersApi(users_api::Command),
+}
+
+/// Whether credentials work: opens them and signs in as the bridge does. What that showed, for
+/// programs and for people.
+pub async fn check(kept: &Kept, opener: &dyn Opener) -> Result<(Value, String), Failure> {
+    let credentials = kept.credentials(opener)?;
+    let (email, address) = (credentials.email().to_owned(), credentials.origin());
+    let users_api = credentials.users_api.clone();
+    progress(&format!("signing in at {address}"));
+    let signed_in = sign_in(client()?, credentials).await?;
+    let mut value = json!({
+        "version": kept.version,
+        "signInAddress": address,
+        "email": email,
+        "account": signed_in.identity.account_name,
+        "member": signed_in.identity.member.as_str(),
+    });
+    signed_in.put_into(&mut value);
+    let mut text = format!(
+        "The scimsession is intact, and {} at {address} lets {email} in.\n{}",
+        signed_in.identity.account_name,
+        signed_in.more(),
+    );
+    if let Some(users_api) = users_api {
+        value["usersApi"] = users_api::shown(&users_api);
+        progress(&format!("asking {} for a token", users_api.server));
+        let server = users_api.server;
+        account::users_api::check(users_api, client()?).await?;
+        text += &format!("\n{server} gives a token.");
+    }
+    Ok((value, text))
 }
 
 /// A sort of place.
@@ -275,31 +306,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         Command::Check { place, output } => {
             let kept = Kept::read(&place).await?;
             let opener = kept.opener().await?;
-            let credentials = kept.credentials(&*opener)?;
-            let (email, address) = (credentials.email().to_owned(), credentials.origin());
-            let users_api = credentials.users_api.clone();
-            progress(&format!("signing in at {address}"));
-            let signed_in = sign_in(client()?, credentials).await?;
-            let mut value = json!({
-                "version": kept.version,
-                "signInAddress": address,
-                "email": email,
-                "account": signed_in.identity.account_name,
-                "member": signed_in.identity.member.as_str(),
-            });
-            signed_in.put_into(&mut value);
-            let mut text = format!(
-                "The scimsession is intact, and {} at {address} lets {email} in.\n{}",
-                signed_in.identity.account_name,
-                signed_in.more(),
-            );
-            if let Some(users_api) = users_api {
-                value["usersApi"] = users_api::shown(&users_api);
-                progress(&format!("asking {} for a token", users_api.server));
-                let server = users_api.server;
-                account::users_api::check(users_api, client()?).await?;
-                text += &format!("\n{server} gives a token.");
-            }
+            let (value, text) = check(&kept, &*opener).await?;
             output.show(&value, &text)?;
         }
         Command::UsersApi(command) => users_api::run(command).await?,

@@ -32,6 +32,11 @@ impl Place {
         }
     }
 
+    /// Whether somebody named it, and it is not only the usual one.
+    pub fn is_given(&self) -> bool {
+        self.scimsession.is_some() || environment("SCIM_BRIDGE_SCIMSESSION").is_some()
+    }
+
     fn source(&self) -> Result<Source, Failure> {
         if let Some(given) = &self.scimsession {
             return Ok(given.clone());
@@ -111,7 +116,12 @@ impl Kept {
             return Ok(secret);
         }
         let asked = terminal::secret("SCIM_BRIDGE_TOKEN", "A bearer token or the sweep key")?;
-        let secret = parse(&asked)?;
+        self.opener_of(&asked)
+    }
+
+    /// The secret with this text, if it opens the file.
+    pub fn opener_of(&self, text: &str) -> Result<Box<dyn Opener>, Failure> {
+        let secret = parse(text)?;
         self.check(&*secret)?;
         Ok(secret)
     }

@@ -25,6 +25,7 @@ mod confirmations;
 mod credentials;
 mod demo;
 mod dev;
+mod doctor;
 mod files;
 mod groups;
 mod guard;
@@ -92,6 +93,10 @@ enum Command {
     Audit(audit::Audit),
     /// Show what a bridge that only observes (SCIM_BRIDGE_MODE=observe) would have done.
     Preview(preview::Preview),
+    /// Look at a bridge from outside, as an identity provider does: what works, what does not, and
+    /// what to do.
+    #[command(after_help = doctor::help())]
+    Doctor(doctor::Doctor),
     /// The account server alone, and what people do in it.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -134,7 +139,7 @@ struct Failure {
 }
 
 /// The program's exit statuses besides 0.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     /// None of the others.
     Failed = 1,
@@ -299,6 +304,7 @@ pub fn run() -> ExitCode {
             Command::Groups(command) => groups::run(command).await,
             Command::Audit(audit) => audit::run(audit).await,
             Command::Preview(preview) => preview::run(preview).await,
+            Command::Doctor(doctor) => doctor::run(doctor).await,
             Command::Sandbox(command) => sandbox::run(command).await,
         }
     });
@@ -349,13 +355,22 @@ fn op() -> Program {
 
 /// The HTTP client of a command.
 fn client() -> Result<reqwest::Client, Failure> {
-    let roots = environment("SCIM_BRIDGE_ROOT_CERTIFICATES").map(PathBuf::from);
-    client_trusting(roots.as_deref())
+    Ok(outbound::client(extra_roots()?.as_deref())?)
+}
+
+/// Certificate authorities that a command trusts beside the public ones, in PEM.
+fn extra_roots() -> Result<Option<String>, Failure> {
+    let path = environment("SCIM_BRIDGE_ROOT_CERTIFICATES").map(PathBuf::from);
+    read_roots(path.as_deref())
 }
 
 /// The HTTP client, with further certificate authorities to trust.
 fn client_trusting(roots: Option<&Path>) -> Result<reqwest::Client, Failure> {
-    let pem = roots.map(|path| {
+    Ok(outbound::client(read_roots(roots)?.as_deref())?)
+}
+
+fn read_roots(path: Option<&Path>) -> Result<Option<String>, Failure> {
+    let pem = path.map(|path| {
         std::fs::read_to_string(path).map_err(|error| {
             Failure::failed(format!(
                 "SCIM_BRIDGE_ROOT_CERTIFICATES {}: {error}",
@@ -363,7 +378,7 @@ fn client_trusting(roots: Option<&Path>) -> Result<reqwest::Client, Failure> {
             ))
         })
     });
-    Ok(outbound::client(pem.transpose()?.as_deref())?)
+    pem.transpose()
 }
 
 /// The places that keep secrets, as this person or machine may use them.

@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 
 use super::{
     Failure,
-    audit::{self, Since, plain},
+    audit::{self, Since},
     bridge,
     kept::Place,
-    terminal::Output,
+    terminal::{Output, plain},
     token::moment,
 };
 use crate::{

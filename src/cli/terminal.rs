@@ -58,6 +58,15 @@ struct WithToken<'a> {
     token: &'a str,
 }
 
+/// What others wrote, without what a terminal would obey.
+pub fn plain(text: &str) -> String {
+    let shown = |letter: char| match letter.is_control() {
+        true => char::REPLACEMENT_CHARACTER,
+        false => letter,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Says on standard error what is being done.
 #[allow(clippy::print_stderr)]
 pub fn progress(step: &str) {

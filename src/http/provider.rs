@@ -7,6 +7,9 @@ const ENTRA: &str = "Microsoft Entra ID";
 /// A header that Entra ID's provisioning sends; a `User-Agent` it may not send at all.
 const ENTRA_HEADER: &str = "adscimversion";
 
+/// What `scim-bridge doctor` calls itself, which is no provider.
+pub const DOCTOR: &str = "scim-bridge-doctor";
+
 /// What stands in a `User-Agent`, in lower case, and whose it is. Okta documents its own (`Okta SCIM
 /// Client 1.0.0`) and Google's is known (`Google-Auto-Provisioning`); of the others none is
 /// documented, and a client that gives one of these names is taken at its word.
@@ -23,6 +26,12 @@ const NAMES: [(&str, &str); 8] = [
 
 /// What the Azure Functions host adds to the `User-Agent` of all that it passes on.
 const FUNCTIONS_HOST: &str = "azure-functions-host/";
+
+/// Whether only the doctor calls.
+pub fn is_doctor(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
+    agent.is_some_and(|agent| agent.starts_with(DOCTOR))
+}
 
 /// The provider that sends these headers, if they tell.
 pub fn of(headers: &HeaderMap) -> Option<&'static str> {

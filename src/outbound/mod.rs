@@ -36,9 +36,9 @@ pub enum Error {
     Client(#[from] reqwest::Error),
 }
 
-/// Makes the client. `extra_roots` are certificates of private authorities in PEM, trusted beside
-/// the public ones.
-pub fn client(extra_roots: Option<&str>) -> Result<reqwest::Client, Error> {
+/// What TLS the process speaks, and whom it trusts. `extra_roots` are certificates of private
+/// authorities in PEM, trusted beside the public ones.
+pub fn tls(extra_roots: Option<&str>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -52,12 +52,18 @@ pub fn client(extra_roots: Option<&str>) -> Result<reqwest::Client, Error> {
             return Err(Error::ExtraRoots("none was found".to_owned()));
         }
     }
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
+/// Makes the client; `extra_roots` as for [`tls`].
+pub fn client(extra_roots: Option<&str>) -> Result<reqwest::Client, Error> {
     Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls(extra_roots)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tcp_nodelay(true)

@@ -47,7 +47,7 @@ impl Bridge {
     }
 
     /// What `/health` says as soon as its verdict is this one: the first sweep may be to come.
-    async fn until_health(&self, token: &str, verdict: &str) -> Value {
+    pub async fn until_health(&self, token: &str, verdict: &str) -> Value {
         until(async || {
             let (status, health) = self.health(token).await;
             assert_eq!(status, 200, "{health}");
@@ -172,7 +172,7 @@ async fn a_monitor_sees_the_health_and_nothing_else() {
         "/Schemas",
         "/ServiceProviderConfig",
         "/nothing",
-        "/",
+        "/app/groups",
     ] {
         bridge.get_with(&monitor, path).await.error(403, None);
     }

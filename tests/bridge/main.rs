@@ -8,6 +8,7 @@ mod confirmation;
 mod credentials;
 mod dev;
 mod docs;
+mod doctor;
 mod entra;
 mod errors;
 mod groups;

@@ -285,6 +285,10 @@ async fn a_check() {
         told.out,
         told.err
     );
+    // The doctor says the same of the credentials at hand.
+    let doctor = || run(&world, "doctor", &["--json"], &[]);
+    let seen = doctor().json()["checks"][0]["seen"].clone();
+    assert_eq!(seen.as_str().unwrap(), told.out.trim());
     world.op.with(|it| {
         let of_provisioners = &mut it.group("Provision Managers").unwrap().permissions;
         *of_provisioners = vec!["VIEW_PEOPLE".to_owned()];
@@ -292,6 +296,9 @@ async fn a_check() {
     let told = check();
     assert_eq!(told.status, 1, "{}", told.out);
     assert!(told.err.contains("may not invite"), "{}", told.err);
+    let told = doctor();
+    assert_eq!(told.status, 1, "{}", told.out);
+    assert!(told.out.contains("may not invite"), "{}", told.out);
     world.op.with(|it| {
         let id = it.group("Provision Managers").unwrap().id.clone();
         let says = "[ERROR] 2026/01/02 03:04:05 (403) Forbidden".to_owned();
