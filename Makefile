@@ -189,8 +189,8 @@ target/tools/node/installed: tests/support/package.json
 	  --omit=dev --fetch-retries=1 --fetch-retry-mintimeout=1000 >target/tools/node/log 2>&1; \
 	then cp $< $@; \
 	else \
-	  echo "SKIPPED: the tests against Azure's Table Storage. They need node (20 or newer) with npm, and a"; \
-	  echo "package registry; this is what went wrong (all of it is in target/tools/node/log):"; \
+	  echo "SKIPPED: the tests against Azure's Table Storage and of the status page. They need node (20 or newer)"; \
+	  echo "with npm, and a package registry; this is what went wrong (all of it is in target/tools/node/log):"; \
 	  tail -n 3 target/tools/node/log; \
 	fi
 

@@ -25,7 +25,7 @@
 //! | 2 | [`credentials`] | bearer token, sweep key, the sealed `scimsession`; where they are kept |
 //! | 2 | [`state`] | what the bridge remembers between requests |
 //! | 3 | [`bridge`] | the rules: users, groups, confirmation |
-//! | 4 | [`http`] | one router: authentication, SCIM routes, health, limits |
+//! | 4 | [`http`] | one router: authentication, SCIM routes, health, the status page, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
 //! | 5 | `pulse` | how the work goes, written down for monitors |
 //! | 5 | `function` | what the functions of both clouds have in common |

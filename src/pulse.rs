@@ -78,6 +78,12 @@ impl Pulse {
         self.write(news, false).await;
     }
 
+    /// Somebody looked whether the account lets the bridge in.
+    pub async fn looked(&self, account: Result<(), account::Error>, now: OffsetDateTime) {
+        let news = self.account(&mut self.noted(), account, now);
+        self.write(news.into_iter().collect(), false).await;
+    }
+
     /// A sweep is over. `strict`: no schedule is to have a key.
     pub async fn swept(&self, swept: &Swept, strict: bool, now: OffsetDateTime) {
         let mut news = Vec::new();

@@ -429,6 +429,26 @@ impl Gate for Service {
         })
     }
 
+    async fn sweep(
+        &self,
+        label: &str,
+        budget: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Sweep, SweepError> {
+        let open = self.lock().as_ref().map(|open| open.bridge.clone());
+        // Whoever was admitted has opened it.
+        let bridge = open.ok_or(SweepError::Account(account::Error::Changing))?;
+        *self.last_sweep() = Some(Instant::now());
+        let swept = bridge.on_behalf_of(label).sweep_within(budget, now).await;
+        let noted = swept.clone().map_err(NoSweep::from);
+        take_note(&self.pulse, &noted, self.is_strict(), now).await;
+        swept
+    }
+
+    async fn looked(&self, account: Result<(), account::Error>) {
+        self.pulse.looked(account, OffsetDateTime::now_utc()).await;
+    }
+
     async fn served(&self, request: Served) {
         self.pulse.served(request, OffsetDateTime::now_utc()).await;
     }

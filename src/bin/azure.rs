@@ -81,6 +81,11 @@ async fn run() -> Result<(), Error> {
     let port: u16 = (port.parse()).map_err(|_| "FUNCTIONS_CUSTOMHANDLER_PORT is no port")?;
     let (service, door) = function::set_up()?;
     let gate: Arc<dyn Gate> = Arc::<Service>::clone(&service);
+    let region = environment("REGION_NAME").unwrap_or_default();
+    let door = http::Options {
+        platform: format!("Azure Functions, {region}"),
+        ..door
+    };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let handler = Handler {
         host: HeaderValue::from_str(&address.to_string())?,

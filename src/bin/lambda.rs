@@ -59,8 +59,10 @@ async fn run() -> Result<(), Error> {
     match environment("_HANDLER").as_deref() {
         Some("scim") => {
             let gate: Arc<dyn Gate> = service;
+            let region = environment("AWS_REGION").unwrap_or_default();
             let door = http::Options {
                 carrier: Some(LAMBDA),
+                platform: format!("AWS Lambda, {region}"),
                 ..door
             };
             let door = http::service(gate, door);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::{NotDecided, SweepError};
 use crate::{account, scim, state};
 
 /// When a provider should come again if nobody knows better.
@@ -135,6 +136,29 @@ impl From<state::Error> for Error {
                 inside: Some(text),
                 outage: None,
             },
+        }
+    }
+}
+
+impl From<SweepError> for Error {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Account(error) => error.into(),
+            SweepError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotDecided> for Error {
+    fn from(error: NotDecided) -> Self {
+        let text = error.to_string();
+        match error {
+            NotDecided::Nobody(_) => scim::Error::not_found(text).into(),
+            NotDecided::Ambiguous(_)
+            | NotDecided::NotHeld(_)
+            | NotDecided::OutOfReach { .. }
+            | NotDecided::UnderWay(_) => scim::Error::conflict(text).into(),
+            NotDecided::State(error) => error.into(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod error;
 mod groups;
 mod guard;
 mod list;
+mod overview;
 mod users;
 
 pub use audit::asked;
@@ -38,6 +39,7 @@ pub use error::Error;
 pub use groups::{AccountGroup, Adoption};
 pub use guard::GuardStatus;
 pub use list::{Key, List, Place, Position};
+pub use overview::{Check, People, Recent};
 
 /// The most resources in one page of a list: what `ServiceProviderConfig` announces.
 pub const MAX_RESULTS: u64 = 1000;

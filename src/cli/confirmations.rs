@@ -5,10 +5,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{Failure, SECRET_PREFIXES, bridge, kept::Place, terminal::Output, token::moment};
-use crate::{
-    bridge::OpenConfirmation,
-    state::{ConfirmationStatus, HoldReason},
-};
+use crate::{bridge::OpenConfirmation, state::ConfirmationStatus};
 
 /// How many records are read at once.
 const PAGE: usize = 1000;
@@ -122,7 +119,7 @@ fn shown(listed: &OpenConfirmation) -> Value {
         "id": listed.id,
         "email": record.email,
         "since": moment(record.since),
-        "state": state(&record.status),
+        "state": listed.state(),
     });
     if let Some(due) = listed.due {
         value["due"] = moment(due).into();
@@ -142,7 +139,7 @@ fn shown(listed: &OpenConfirmation) -> Value {
         }
         _ => {}
     }
-    if let Some(remedy) = remedy(&record.status) {
+    if let Some(remedy) = listed.remedy() {
         value["remedy"] = remedy.into();
     }
     value
@@ -160,17 +157,17 @@ fn table(all: &[OpenConfirmation]) -> String {
         "E-MAIL", "ID", "SINCE", "DUE"
     );
     for one in all {
-        let (due, why) = (one.due.map(moment), why(&one.record.status));
+        let (due, why) = (one.due.map(moment), one.why());
         text += &format!(
             "{:width$}  {:26}  {:20}  {:20}  {}{}\n",
             name(one),
             one.id,
             moment(one.record.since),
             due.as_deref().unwrap_or("-"),
-            state(&one.record.status),
+            one.state(),
             why.map_or_else(String::new, |why| format!(": {why}")),
         );
-        if let Some(remedy) = remedy(&one.record.status) {
+        if let Some(remedy) = one.remedy() {
             text += &format!("{:width$}  → {remedy}\n", "");
         }
     }
@@ -181,56 +178,5 @@ fn name(listed: &OpenConfirmation) -> &str {
     match listed.record.email.as_str() {
         "" => &listed.id,
         email => email,
-    }
-}
-
-fn state(status: &ConfirmationStatus) -> &'static str {
-    match status {
-        ConfirmationStatus::Waiting { .. } => "waiting",
-        ConfirmationStatus::Confirming { .. } => "confirming",
-        ConfirmationStatus::Held { .. } => "held",
-        ConfirmationStatus::Rejected => "rejected",
-        ConfirmationStatus::Over => "over",
-    }
-}
-
-fn why(status: &ConfirmationStatus) -> Option<String> {
-    match status {
-        ConfirmationStatus::Waiting {
-            failures,
-            last_error: Some(error),
-            ..
-        } => Some(format!("failed {failures} times, last: {error}")),
-        ConfirmationStatus::Held { reason, .. } => Some(reason.to_string()),
-        _ => None,
-    }
-}
-
-/// What an administrator may do about it.
-fn remedy(status: &ConfirmationStatus) -> Option<&'static str> {
-    match status {
-        ConfirmationStatus::Held { reason, .. } => Some(match reason {
-            HoldReason::KeyChanged => {
-                "ask the person whether they signed up a second time, then release or reject"
-            }
-            HoldReason::DomainNotAllowed => {
-                "release or reject, or add the domain to SCIM_BRIDGE_ALLOWED_DOMAINS"
-            }
-            HoldReason::NotInvited => {
-                "release or reject, or let the bridge confirm anybody (SCIM_BRIDGE_CONFIRM=anybody)"
-            }
-            HoldReason::Protected => "confirm the person in 1Password, as an administrator",
-            HoldReason::Suspended => "activate the person at the provider, if they are to come in",
-            HoldReason::Unwanted => {
-                "activate the person at the provider, or release; or lift the removal guard to let \
-                 the suspension through"
-            }
-        }),
-        ConfirmationStatus::Rejected => Some("release, if they are to come in after all"),
-        ConfirmationStatus::Waiting {
-            last_error: Some(_),
-            ..
-        } => Some("nothing, if it passes by itself: it is tried again when due"),
-        _ => None,
     }
 }

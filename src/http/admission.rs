@@ -13,7 +13,7 @@ use axum::{
 };
 
 use super::{
-    Admission, Gate, HEALTH, METRICS, Refusal,
+    Admission, FOR_MONITORS, Gate, Refusal,
     cursor::Cursors,
     guard::Asking,
     limits::{Caller, Load},
@@ -30,10 +30,11 @@ pub async fn admit(
     let Some(token) = bearer_token(request.headers()) else {
         return stranger(&load, "this request carries no bearer token");
     };
-    let watches = [HEALTH, METRICS].contains(&request.uri().path());
+    let watches = FOR_MONITORS.contains(&request.uri().path());
     match gate.admit(token).await {
         Ok(Admission::Monitor) if !watches => scim::Error::forbidden(
-            "this token is for monitoring only: it opens /health and /metrics",
+            "this token is for monitoring only: it opens /health, /metrics and the status page, and \
+             changes nothing",
         )
         .into_response(),
         Ok(admission) => {

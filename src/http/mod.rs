@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
+use time::OffsetDateTime;
 use tower::{Layer, util::MapRequestLayer};
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -22,11 +23,16 @@ use tower_http::{
 };
 
 use self::health::Health;
-use crate::{bridge::Bridge, scim};
+use crate::{
+    account,
+    bridge::{Bridge, Sweep, SweepError},
+    scim,
+};
 
 mod activity;
 mod admission;
 mod answer;
+mod app;
 mod base;
 mod body;
 mod bulk;
@@ -58,6 +64,18 @@ pub trait Gate: Send + Sync {
 
     /// How the bridge is doing.
     async fn health(&self) -> Health;
+
+    /// Confirms those whose time has come, because somebody wants it now: the holder of the token
+    /// with this label, which has just been admitted.
+    async fn sweep(
+        &self,
+        label: &str,
+        budget: time::Duration,
+        now: OffsetDateTime,
+    ) -> Result<Sweep, SweepError>;
+
+    /// Somebody has just seen whether the account lets the bridge in; as [`Gate::served`].
+    async fn looked(&self, account: Result<(), account::Error>);
 
     /// A provider's request has its answer, which waits until this is done: it takes a moment at
     /// most, and cannot fail.
@@ -98,6 +116,8 @@ pub struct Options {
     pub rate_limit: u32,
     /// How many requests are worked on at the same time.
     pub concurrency: usize,
+    /// Where the bridge runs, for people: the cloud and its region.
+    pub platform: String,
 }
 
 /// Something in front of the bridge that carries only answers of a certain size.
@@ -118,6 +138,7 @@ impl Default for Options {
             alone: false,
             rate_limit: 50,
             concurrency: 64,
+            platform: "a process of its own".to_owned(),
         }
     }
 }
@@ -129,10 +150,11 @@ pub type Service = tower::util::BoxCloneSyncService<
     std::convert::Infallible,
 >;
 
-/// The paths that a monitor's token opens.
 const HEALTH: &str = "/health";
 const METRICS: &str = "/metrics";
 const BULK: &str = "/Bulk";
+/// The paths that a monitor's token opens.
+const FOR_MONITORS: [&str; 3] = [HEALTH, METRICS, app::STATUS];
 /// Answers up to this many bytes are not worth packing.
 const SMALL: u64 = 1024;
 
@@ -174,6 +196,7 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         // What is asked here is no provider's work.
         .route(HEALTH, get(health::health))
         .route(METRICS, get(metrics))
+        .merge(app::routes(options.platform))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
@@ -184,6 +207,8 @@ pub fn service(gate: Arc<dyn Gate>, options: Options) -> Service {
         .with_state(gate);
     let router = Router::new()
         .route("/ping", get(|| async { "pong" }))
+        .route("/", get(app::page))
+        .route("/app", get(app::page))
         .method_not_allowed_fallback(wrong_method)
         .fallback_service(resources)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SMALL)))

@@ -24,7 +24,7 @@ async fn a_wrong_token_reaches_nothing() {
             "/Groups/x",
             "/ServiceProviderConfig",
             "/nothing",
-            "/",
+            "/app/status",
         ] {
             let answer = bridge.send(call(Method::GET, path, token)).await;
             let detail = answer.error(401, None);

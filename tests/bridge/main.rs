@@ -17,6 +17,7 @@ mod lists;
 mod media;
 mod observe;
 mod okta;
+mod page;
 mod paths;
 mod removal;
 mod scim2_tester;
@@ -28,6 +29,8 @@ mod support;
 #[path = "../support/azure.rs"]
 #[allow(dead_code, reason = "another test binary uses the rest")]
 mod azure_stand_in;
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/moto.rs"]
 mod moto;
 #[path = "../support/tools.rs"]

@@ -52,7 +52,7 @@ pub struct Sweep {
 }
 
 /// Why a sweep ended before it was through. The next one goes on where it stopped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SweepError {
     /// The account did not answer, or refuses us.
     #[error(transparent)]

@@ -26,6 +26,80 @@ pub struct OpenConfirmation {
     pub due: Option<OffsetDateTime>,
 }
 
+impl OpenConfirmation {
+    /// Where it stands, in one word.
+    pub fn state(&self) -> &'static str {
+        match self.record.status {
+            ConfirmationStatus::Waiting { .. } => "waiting",
+            ConfirmationStatus::Confirming { .. } => "confirming",
+            ConfirmationStatus::Held { .. } => "held",
+            ConfirmationStatus::Rejected => "rejected",
+            ConfirmationStatus::Over => "over",
+        }
+    }
+
+    /// What stands against it, if anything but time does.
+    pub fn why(&self) -> Option<String> {
+        match &self.record.status {
+            ConfirmationStatus::Waiting {
+                failures,
+                last_error: Some(error),
+                ..
+            } => Some(format!("failed {failures} times, last: {error}")),
+            ConfirmationStatus::Held { reason, .. } => Some(reason.to_string()),
+            _ => None,
+        }
+    }
+
+    /// What an administrator may do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match &self.record.status {
+            ConfirmationStatus::Held { reason, .. } => Some(match reason {
+                HoldReason::KeyChanged => {
+                    "ask the person whether they signed up a second time, then release or reject"
+                }
+                HoldReason::DomainNotAllowed => {
+                    "release or reject, or add the domain to SCIM_BRIDGE_ALLOWED_DOMAINS"
+                }
+                HoldReason::NotInvited => {
+                    "release or reject, or let the bridge confirm anybody \
+                     (SCIM_BRIDGE_CONFIRM=anybody)"
+                }
+                HoldReason::Protected => "confirm the person in 1Password, as an administrator",
+                HoldReason::Suspended => {
+                    "activate the person at the provider, if they are to come in"
+                }
+                HoldReason::Unwanted => {
+                    "activate the person at the provider, or release; or lift the removal guard to \
+                     let the suspension through"
+                }
+            }),
+            ConfirmationStatus::Rejected => Some("release, if they are to come in after all"),
+            ConfirmationStatus::Waiting {
+                last_error: Some(_),
+                ..
+            } => Some("nothing, if it passes by itself: it is tried again when due"),
+            _ => None,
+        }
+    }
+
+    /// Whether [`Bridge::release`] may help.
+    pub fn is_releasable(&self) -> bool {
+        match &self.record.status {
+            ConfirmationStatus::Held { reason, .. } => reason.is_releasable(),
+            ConfirmationStatus::Rejected => true,
+            _ => false,
+        }
+    }
+}
+
+impl HoldReason {
+    /// Whether an administrator's word is enough.
+    fn is_releasable(self) -> bool {
+        !matches!(self, Self::Suspended | Self::Protected)
+    }
+}
+
 /// Why an administrator's word was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDecided {
@@ -92,10 +166,7 @@ impl Bridge {
         }
         self.decide(who, id, "confirmation.release", |record, _| {
             let key = match &record.status {
-                ConfirmationStatus::Held {
-                    reason: reason @ (HoldReason::Suspended | HoldReason::Protected),
-                    ..
-                } => {
+                ConfirmationStatus::Held { reason, .. } if !reason.is_releasable() => {
                     return Err(NotDecided::OutOfReach {
                         email: record.email.clone(),
                         reason: *reason,

@@ -62,6 +62,38 @@ impl Bridge {
         Ok(all)
     }
 
+    /// The first managed groups, by name, and how many there are in all. Those that the account has
+    /// no more are not shown.
+    ///
+    /// # Errors
+    /// If the account or the store is out of reach.
+    pub async fn managed_groups(&self, limit: usize) -> Result<(Vec<AccountGroup>, u64), Error> {
+        let (ids, total) = self.store.managed_groups(0, limit).await?;
+        let ids: Vec<GroupId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        if ids.is_empty() {
+            return Ok((Vec::new(), total));
+        }
+        let groups = self.account.groups_by_id(&ids).await?;
+        let mut shown: Vec<AccountGroup> = groups
+            .iter()
+            .map(|group| AccountGroup::from_group(group, true))
+            .collect();
+        shown.sort_by_cached_key(|group| group.name.to_lowercase());
+        Ok((shown, total))
+    }
+
+    /// Groups that could be managed and are not, by name, among the first `limit` of the account.
+    ///
+    /// # Errors
+    /// If the account or the store is out of reach.
+    pub async fn groups_to_manage(&self, limit: usize) -> Result<Vec<AccountGroup>, Error> {
+        let listing = self.account.groups(&Page::first(limit)).await?;
+        let mut groups = self.as_chosen(listing.items).await?;
+        groups.retain(|group| !group.managed && !group.powerful);
+        groups.sort_by_cached_key(|group| group.name.to_lowercase());
+        Ok(groups)
+    }
+
     /// Has groups managed, given by their names or ids: all of them, or none. One that is managed
     /// already stays so.
     ///
