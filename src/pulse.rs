@@ -11,9 +11,7 @@ use ::time::{Duration, OffsetDateTime};
 
 use crate::{
     account,
-    bridge::SweepError,
     http::Served,
-    service::Swept,
     state::{
         self, AccountHeartbeat, AccountTrouble, Heartbeat, Heartbeats, ProviderHeartbeat,
         StateStore, SweepHeartbeat, SweepOutcome, believed, pace,
@@ -84,30 +82,30 @@ impl Pulse {
         self.write(news.into_iter().collect(), false).await;
     }
 
-    /// A sweep is over. `strict`: no schedule is to have a key.
-    pub async fn swept(&self, swept: &Swept, strict: bool, now: OffsetDateTime) {
+    /// A sweep is over; with what it tells of the account.
+    pub async fn swept(
+        &self,
+        outcome: SweepOutcome,
+        account: Option<Result<(), account::Error>>,
+        now: OffsetDateTime,
+    ) {
         let mut news = Vec::new();
         let is_first;
         {
             let mut noted = self.noted();
             is_first = noted.sweep.is_none();
-            let outcome = outcome(swept, strict);
             let confirmed = matches!(outcome, SweepOutcome::Done { confirmed: 1.., .. });
             let seen = SweepHeartbeat {
                 at: now,
                 until: self.believed_until(now),
                 every_seconds: self.every.whole_seconds().unsigned_abs(),
-                outcome,
+                outcome: nameless_outcome(outcome),
                 last_confirmed: confirmed.then_some(now),
             };
             if seen.is_news(noted.sweep.as_ref(), pace(self.every)) {
                 noted.sweep = Some(seen.clone());
                 news.push(Heartbeat::Sweep(seen));
             }
-            let account = match swept {
-                Ok(_) => Some(Ok(())),
-                Err(error) => error.outage().cloned().map(Err),
-            };
             news.extend(account.and_then(|account| self.account(&mut noted, account, now)));
         }
         self.write(news, is_first).await;
@@ -131,7 +129,7 @@ impl Pulse {
             last_signed_in: answer.is_ok().then_some(now),
             trouble: answer.err().map(|error| AccountTrouble {
                 since: now,
-                reason: error.to_string(),
+                reason: nameless(&error.to_string()),
                 refused: matches!(error, account::Error::CredentialsRefused(_)),
             }),
         };
@@ -149,22 +147,28 @@ impl Pulse {
             return;
         }
         let work = async {
-            let known = match self.store.heartbeats().await {
-                // What cannot be read is written over.
-                Err(state::Error::Corrupt(_)) => Heartbeats::default(),
-                known => known?,
-            };
-            for heartbeat in news {
-                if let Some(heartbeat) = after(heartbeat, &known, is_first) {
-                    self.store.put_heartbeat(&heartbeat).await?;
-                }
-            }
+            let known = self.store.heartbeats().await?;
+            let news = news
+                .into_iter()
+                .filter_map(|heartbeat| after(heartbeat, &known, is_first));
+            let put = async |heartbeat: Heartbeat| self.store.put_heartbeat(&heartbeat).await;
+            futures_util::future::try_join_all(news.map(put)).await?;
             Ok::<_, state::Error>(())
         };
-        match tokio::time::timeout(PATIENCE, work).await {
+        let noted = tokio::time::timeout(PATIENCE, work).await;
+        match &noted {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a heartbeat is not noted"),
             Err(_) => tracing::warn!("a heartbeat is not noted: the state store is too slow"),
+        }
+        if !matches!(noted, Ok(Ok(()))) {
+            // So the next one is news again.
+            let mut known = self.noted();
+            let last_write = known.last_write;
+            *known = Noted {
+                last_write,
+                ..Noted::default()
+            };
         }
     }
 
@@ -173,27 +177,30 @@ impl Pulse {
     }
 }
 
-fn outcome(swept: &Swept, strict: bool) -> SweepOutcome {
-    use crate::service::NoSweep as N;
-    match swept {
-        Ok(sweep) => SweepOutcome::Done {
-            confirmed: sweep.confirmed,
-            waiting: sweep.waiting,
-            held: sweep.held,
-            failed: sweep.failed,
+/// The same without what names somebody.
+fn nameless_outcome(outcome: SweepOutcome) -> SweepOutcome {
+    use SweepOutcome as O;
+    match outcome {
+        O::Done { .. } => outcome,
+        O::Locked { reason } => O::Locked {
+            reason: nameless(&reason),
         },
-        Err(error) => {
-            let reason = error.to_string();
-            match error {
-                N::Locked => SweepOutcome::Locked { reason },
-                N::Credentials(_) if strict => SweepOutcome::Locked { reason },
-                N::Credentials(_) => SweepOutcome::Unopened { reason },
-                N::Sweep(SweepError::Account(_) | SweepError::State(_)) => {
-                    SweepOutcome::Stopped { reason }
-                }
-            }
-        }
+        O::Unopened { reason } => O::Unopened {
+            reason: nameless(&reason),
+        },
+        O::Stopped { reason } => O::Stopped {
+            reason: nameless(&reason),
+        },
     }
+}
+
+/// What a monitor may be told, too: without addresses, which 1Password's command line repeats.
+fn nameless(text: &str) -> String {
+    let words = text.split(' ').map(|word| match word.contains('@') {
+        true => "…",
+        false => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether so much time went by. A clock that was set back counts as if it had.
@@ -215,9 +222,10 @@ impl News for ProviderHeartbeat {
             (Some(then), Some(now)) => is_past(then, now, pace),
             (then, now) => then != now,
         };
+        // Two providers may take turns.
+        let other = self.label != last.label || (self.kind.is_some() && self.kind != last.kind);
         wrote
-            || self.label != last.label
-            || (self.kind.is_some() && self.kind != last.kind)
+            || (other && is_past(last.last_request, self.last_request, Duration::MINUTE))
             || is_past(last.last_request, self.last_request, pace)
     }
 }
@@ -302,7 +310,7 @@ fn after(heartbeat: Heartbeat, known: &Heartbeats, is_first: bool) -> Option<Hea
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{bridge::Sweep, service::NoSweep, state::sqlite::SqliteStore};
+    use crate::state::sqlite::SqliteStore;
 
     const EVERY: Duration = Duration::MINUTE;
 
@@ -343,6 +351,32 @@ mod tests {
         }
     }
 
+    fn done(waiting: usize, confirmed: usize) -> SweepOutcome {
+        SweepOutcome::Done {
+            confirmed,
+            waiting,
+            held: 0,
+            failed: 0,
+        }
+    }
+
+    fn stopped(reason: &str) -> SweepOutcome {
+        SweepOutcome::Stopped {
+            reason: reason.to_owned(),
+        }
+    }
+
+    async fn swept(process: &Pulse, outcome: SweepOutcome, second: i64) {
+        let account = matches!(outcome, SweepOutcome::Done { .. }).then_some(Ok(()));
+        process.swept(outcome, account, at(second)).await;
+    }
+
+    #[test]
+    fn nobody_is_named() {
+        let said = "op user get: \"ann@example.com\" isn't a user";
+        assert_eq!(nameless(said), "op user get: … isn't a user");
+    }
+
     #[tokio::test]
     async fn requests_are_noted_seldom_and_a_change_at_once() {
         let case = Case::new();
@@ -357,10 +391,12 @@ mod tests {
             (249, request("one", okta, false), 10, Some(10)),
             // What was not noted then is not lost.
             (250, request("one", okta, false), 250, Some(11)),
-            (251, request("two", okta, false), 251, Some(11)),
+            // Two of them may take turns.
+            (251, request("two", okta, false), 250, Some(11)),
+            (310, request("two", okta, false), 310, Some(11)),
             // A clock that was set back.
-            (20, request("two", okta, false), 251, Some(11)),
-            (270, request("two", okta, false), 270, Some(11)),
+            (20, request("two", okta, false), 310, Some(11)),
+            (330, request("two", okta, false), 330, Some(11)),
         ] {
             process.served(served, at(second)).await;
             let noted = case.noted().await.provider.unwrap();
@@ -379,15 +415,11 @@ mod tests {
         assert_eq!(noted.last_write, Some(at(5)));
         assert_eq!(noted.kind.as_deref(), Some("Okta"));
         // Another token may be another provider's.
-        other.served(request("two", None, false), at(7)).await;
+        other.served(request("two", None, false), at(70)).await;
         assert_eq!(case.noted().await.provider.unwrap().kind, None);
 
-        let confirmed = Sweep {
-            confirmed: 1,
-            ..Sweep::default()
-        };
-        one.swept(&Ok(confirmed), false, at(8)).await;
-        other.swept(&Ok(Sweep::default()), false, at(9)).await;
+        swept(&one, done(0, 1), 8).await;
+        swept(&other, done(0, 0), 9).await;
         let noted = case.noted().await.sweep.unwrap();
         assert_eq!((noted.at, noted.last_confirmed), (at(9), Some(at(8))));
     }
@@ -396,34 +428,20 @@ mod tests {
     async fn a_sweep_is_noted_seldom_unless_it_goes_otherwise() {
         let case = Case::new();
         let process = case.process();
-        let with = |waiting, confirmed| {
-            Ok(Sweep {
-                waiting,
-                confirmed,
-                ..Sweep::default()
-            })
-        };
-        let away = |reason: &str| {
-            Err(NoSweep::Sweep(SweepError::Account(
-                account::Error::Unavailable {
-                    reason: reason.to_owned(),
-                },
-            )))
-        };
-        for (second, swept, noted_at) in [
-            (0, with(0, 0), 0),
-            (60, with(0, 0), 0),
-            (120, with(1, 0), 120),
-            (180, with(1, 0), 120),
-            (181, with(0, 1), 181),
-            (182, with(0, 0), 181),
-            (200, away("one"), 200),
-            (260, away("another"), 200),
-            (300, with(0, 0), 300),
-            (539, with(0, 0), 300),
-            (540, with(0, 0), 540),
+        for (second, outcome, noted_at) in [
+            (0, done(0, 0), 0),
+            (60, done(0, 0), 0),
+            (120, done(1, 0), 120),
+            (180, done(1, 0), 120),
+            (181, done(0, 1), 181),
+            (182, done(0, 0), 181),
+            (200, stopped("one"), 200),
+            (260, stopped("another"), 200),
+            (300, done(0, 0), 300),
+            (539, done(0, 0), 300),
+            (540, done(0, 0), 540),
         ] {
-            process.swept(&swept, false, at(second)).await;
+            swept(&process, outcome, second).await;
             let noted = case.noted().await.sweep.unwrap();
             assert_eq!(noted.at, at(noted_at), "{second}");
             assert_eq!(noted.until, at(noted_at) + Duration::minutes(12));
@@ -434,18 +452,17 @@ mod tests {
     async fn who_has_no_key_says_so_once_while_others_sweep() {
         let case = Case::new();
         let (sweeps, has_none) = (case.process(), case.process());
-        sweeps.swept(&Ok(Sweep::default()), true, at(0)).await;
+        let locked = || SweepOutcome::Locked {
+            reason: "no key".to_owned(),
+        };
+        swept(&sweeps, done(0, 0), 0).await;
         // Nobody else may be there any more.
-        has_none.swept(&Err(NoSweep::Locked), true, at(60)).await;
+        swept(&has_none, locked(), 60).await;
         assert_eq!(case.noted().await.sweep.unwrap().at, at(60));
-        sweeps.swept(&Ok(Sweep::default()), true, at(240)).await;
-        has_none.swept(&Err(NoSweep::Locked), true, at(300)).await;
+        swept(&sweeps, done(0, 0), 240).await;
+        swept(&has_none, locked(), 300).await;
         assert_eq!(case.noted().await.sweep.unwrap().at, at(240));
-        let missing = crate::credentials::Error::NotARecipient;
-        let later = at(240) + Duration::minutes(12);
-        has_none
-            .swept(&Err(NoSweep::Credentials(missing)), true, later)
-            .await;
+        swept(&has_none, locked(), 240 + 12 * 60).await;
         let noted = case.noted().await.sweep.unwrap();
         assert!(
             matches!(noted.outcome, SweepOutcome::Locked { .. }),
@@ -470,7 +487,7 @@ mod tests {
         let trouble = noted.trouble.unwrap();
         assert!(trouble.refused && trouble.reason.contains("changed"));
         assert_eq!(trouble.since, at(1));
-        one.swept(&Ok(Sweep::default()), false, at(3)).await;
+        swept(&one, done(0, 0), 3).await;
         let noted = case.noted().await.account.unwrap();
         assert_eq!((noted.last_signed_in, noted.trouble), (Some(at(3)), None));
     }

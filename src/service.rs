@@ -28,7 +28,7 @@ use crate::{
     },
     metrics,
     pulse::Pulse,
-    state::{self, StateStore},
+    state::{self, StateStore, SweepOutcome},
 };
 
 /// How long after a sweep a provider's request begins none.
@@ -300,12 +300,12 @@ impl Service {
             }
         };
         match self.unlock(&*key, now).await? {
-            Some(bridge) => Ok(bridge),
-            None => Err(NoSweep::Locked),
+            Admission::Provider(bridge) | Admission::Administrator(bridge) => Ok(bridge),
+            Admission::Monitor => Err(NoSweep::Locked),
         }
     }
 
-    /// The bridge that this secret opens; `None` if it is a monitor's.
+    /// What this secret is good for, with the bridge that it opens.
     ///
     /// The secret and the seal are checked every time; the credentials are opened once for every
     /// version of the file, and only if they are others does the bridge sign in anew.
@@ -313,7 +313,7 @@ impl Service {
         &self,
         secret: &dyn Opener,
         now: OffsetDateTime,
-    ) -> Result<Option<Bridge>, credentials::Error> {
+    ) -> Result<Admission, credentials::Error> {
         loop {
             let file = self.scimsession.get(now).await?;
             match self.unlock_with(&file, secret, now) {
@@ -329,16 +329,20 @@ impl Service {
         file: &Arc<Loaded<ScimSession>>,
         secret: &dyn Opener,
         now: OffsetDateTime,
-    ) -> Result<Option<Bridge>, credentials::Error> {
+    ) -> Result<Admission, credentials::Error> {
         let recipient = file.value.recipient(secret, now)?;
         // A line of the log says for whom it was.
         tracing::Span::current().record("actor", &*recipient.label);
-        match recipient.access.opens_credentials() {
-            true => Ok(Some(
-                self.open(file, secret, now)?.on_behalf_of(&recipient.label),
-            )),
-            false => Ok(None),
+        if !recipient.access.opens_credentials() {
+            return Ok(Admission::Monitor);
         }
+        let bridge = self.open(file, secret, now)?.on_behalf_of(&recipient.label);
+        Ok(match recipient.access {
+            Access::Bearer {
+                scope: Scope::Admin,
+            } => Admission::Administrator(bridge),
+            _ => Admission::Provider(bridge),
+        })
     }
 
     fn open(
@@ -390,11 +394,14 @@ impl Gate for Service {
         let token: BearerToken = token.parse().map_err(|_| Refusal::Unauthorized)?;
         let now = OffsetDateTime::now_utc();
         match self.unlock(&token, now).await {
-            Ok(Some(bridge)) => {
+            Ok(Admission::Provider(bridge)) => {
                 self.sweep_beside();
                 Ok(Admission::Provider(bridge.for_one_request()))
             }
-            Ok(None) => Ok(Admission::Monitor),
+            Ok(Admission::Administrator(bridge)) => {
+                Ok(Admission::Administrator(bridge.for_one_request()))
+            }
+            Ok(Admission::Monitor) => Ok(Admission::Monitor),
             Err(E::NotARecipient | E::Expired) => Err(Refusal::Unauthorized),
             // The reason is for our log: whoever asks has not shown yet who they are.
             Err(error) => {
@@ -439,10 +446,26 @@ impl Gate for Service {
         // Whoever was admitted has opened it.
         let bridge = open.ok_or(SweepError::Account(account::Error::Changing))?;
         *self.last_sweep() = Some(Instant::now());
-        let swept = bridge.on_behalf_of(label).sweep_within(budget, now).await;
-        let noted = swept.clone().map_err(NoSweep::from);
-        take_note(&self.pulse, &noted, self.is_strict(), now).await;
-        swept
+        let (pulse, strict) = (Arc::clone(&self.pulse), self.is_strict());
+        let (bridge, whole) = (
+            bridge.on_behalf_of(label),
+            self.settings.confirmation.budget,
+        );
+        // A task of its own: a sweep that is cut off holds up whom it was at.
+        let sweep = tokio::spawn(async move {
+            let swept = bridge.sweep_within(whole, now).await;
+            let noted = swept.clone().map_err(NoSweep::from);
+            take_note(&pulse, &noted, strict, now).await;
+            swept
+        });
+        match tokio::time::timeout(budget.unsigned_abs(), sweep).await {
+            Ok(Ok(swept)) => swept,
+            // It goes on without us.
+            Ok(Err(_)) | Err(_) => Ok(Sweep {
+                left: true,
+                ..Sweep::default()
+            }),
+        }
     }
 
     async fn looked(&self, account: Result<(), account::Error>) {
@@ -466,7 +489,33 @@ async fn take_note(pulse: &Pulse, swept: &Swept, strict: bool, now: OffsetDateTi
         metrics::CONFIRMED.add(sweep.confirmed);
         metrics::FAILED.add(sweep.failed);
     }
-    pulse.swept(swept, strict, now).await;
+    let account = match swept {
+        Ok(_) => Some(Ok(())),
+        Err(error) => error.outage().cloned().map(Err),
+    };
+    pulse.swept(outcome(swept, strict), account, now).await;
+}
+
+/// What is noted of a sweep. `strict`: no schedule is to have a key.
+fn outcome(swept: &Swept, strict: bool) -> SweepOutcome {
+    let error = match swept {
+        Ok(sweep) => {
+            return SweepOutcome::Done {
+                confirmed: sweep.confirmed,
+                waiting: sweep.waiting,
+                held: sweep.held,
+                failed: sweep.failed,
+            };
+        }
+        Err(error) => error,
+    };
+    let reason = error.to_string();
+    match error {
+        NoSweep::Locked => SweepOutcome::Locked { reason },
+        NoSweep::Credentials(_) if strict => SweepOutcome::Locked { reason },
+        NoSweep::Credentials(_) => SweepOutcome::Unopened { reason },
+        NoSweep::Sweep(_) => SweepOutcome::Stopped { reason },
+    }
 }
 
 /// The account behind these credentials, by the connector that they are for. Nothing is done with

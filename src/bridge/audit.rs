@@ -31,6 +31,10 @@ const NAMED: usize = 1000;
 
 /// As much of a target is kept, in characters. Paths may be longer; no id and no address is.
 const LONGEST_TARGET: usize = 256;
+/// The longest text of a line, in characters.
+const LONGEST_TEXT: usize = 1000;
+/// The most members or groups in one.
+const MOST_VALUES: usize = 200;
 
 /// The request that a bridge works on.
 pub(super) struct Request {
@@ -259,8 +263,8 @@ impl Bridge {
             action: line.action.to_owned(),
             target: line.target.chars().take(LONGEST_TARGET).collect(),
             outcome,
-            detail: Some(line.detail).filter(|detail| !detail.is_empty()),
-            changes: line.changes,
+            detail: Some(shown(&line.detail)).filter(|detail| !detail.is_empty()),
+            changes: line.changes.into_iter().map(bounded).collect(),
             provider: request
                 .and_then(|request| request.provider)
                 .map(str::to_owned),
@@ -287,6 +291,35 @@ impl Bridge {
         if let Err(error) = self.store.append_audit(&entry, keep_from).await {
             tracing::warn!(%error, "a line of the audit is in the log only");
         }
+    }
+}
+
+/// A text as far as it is kept: a store's records have their limits.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn bounded(change: AuditChange) -> AuditChange {
+    AuditChange {
+        before: change.before.map(bounded_value),
+        after: change.after.map(bounded_value),
+        ..change
+    }
+}
+
+fn bounded_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => shown(&text).into(),
+        Value::Array(values) if values.len() > MOST_VALUES => {
+            let more = format!("… {} more", values.len() - MOST_VALUES);
+            let known = values.into_iter().take(MOST_VALUES).map(bounded_value);
+            known.chain([more.into()]).collect()
+        }
+        Value::Array(values) => values.into_iter().map(bounded_value).collect(),
+        other => other,
     }
 }
 

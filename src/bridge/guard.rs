@@ -249,16 +249,19 @@ impl Bridge {
                 Err(state::Error::Conflict) => pause(attempt).await,
                 written => {
                     written?;
-                    let text = until.format(&Rfc3339).unwrap_or_default();
-                    let before = known
-                        .value
-                        .lifted_until
-                        .and_then(|at| at.format(&Rfc3339).ok());
+                    let lifted = |at: Option<OffsetDateTime>| {
+                        at.filter(|at| *at > now)
+                            .and_then(|at| at.format(&Rfc3339).ok())
+                    };
+                    let (before, after) = (lifted(known.value.lifted_until), lifted(Some(until)));
                     self.done(Line {
                         action: "guard.lift",
                         target: "guard",
-                        detail: format!("until {text}"),
-                        changes: vec![change("liftedUntil", before, Some(text))],
+                        detail: match &after {
+                            Some(until) => format!("until {until}"),
+                            None => "put up again".to_owned(),
+                        },
+                        changes: vec![change("liftedUntil", before, after)],
                     })
                     .await;
                     return Ok(());

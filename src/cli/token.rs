@@ -28,6 +28,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         scim-bridge token add --label \"Entra ID\" --expires 365d\n  \
         scim-bridge token add --label uptime --scope monitor --json\n  \
+        scim-bridge token add --label \"status page\" --scope admin --expires 90d\n  \
         SCIM_BRIDGE_TOKEN=$(cat old-token) scim-bridge token add --label okta")]
     Add {
         /// What people call it; a sweep key is called "sweep" unless it is said otherwise.
@@ -86,6 +87,8 @@ pub enum Command {
 pub enum NewScope {
     /// A provider's requests.
     Scim,
+    /// The same, and what an administrator decides on the status page: for no provider.
+    Admin,
     /// `/health` and `/metrics`, nothing else.
     Monitor,
     /// The scheduled sweep: a sweep key.
@@ -222,6 +225,9 @@ pub async fn run(command: Command) -> Result<(), Failure> {
             let scope = match old.access {
                 Access::Bearer { scope: Scope::Scim } => NewScope::Scim,
                 Access::Bearer {
+                    scope: Scope::Admin,
+                } => NewScope::Admin,
+                Access::Bearer {
                     scope: Scope::Monitor,
                 } => NewScope::Monitor,
                 Access::Sweep => NewScope::Sweep,
@@ -266,15 +272,20 @@ enum Made {
 impl Made {
     fn new(scope: NewScope) -> Result<Self, Failure> {
         Ok(match scope {
-            NewScope::Scim | NewScope::Monitor => Self::Token(BearerToken::generate()?),
+            NewScope::Scim | NewScope::Admin | NewScope::Monitor => {
+                Self::Token(BearerToken::generate()?)
+            }
             NewScope::Sweep => Self::Key(SweepKey::generate()?),
         })
     }
 
     fn holder(&self, scope: NewScope) -> Holder<'_> {
         match self {
-            Self::Token(token) if scope == NewScope::Monitor => Holder::Monitor(token),
-            Self::Token(token) => Holder::Provider(token),
+            Self::Token(token) => match scope {
+                NewScope::Admin => Holder::Administrator(token),
+                NewScope::Monitor => Holder::Monitor(token),
+                NewScope::Scim | NewScope::Sweep => Holder::Provider(token),
+            },
             Self::Key(key) => Holder::Sweep(key),
         }
     }
@@ -296,6 +307,10 @@ impl Made {
     fn next_step(&self, scope: NewScope) -> &'static str {
         match scope {
             NewScope::Scim => "Give it to the identity provider as its secret token.",
+            NewScope::Admin => {
+                "Enter it on the bridge's status page (/app), and keep it where administrators keep \
+                 their secrets: never give it to a provider."
+            }
             NewScope::Monitor => {
                 "Give it to the monitor, as the bearer token of /health and /metrics."
             }
@@ -379,6 +394,9 @@ fn end(recipient: &Recipient, now: OffsetDateTime) -> String {
 fn names(access: Access) -> (&'static str, Option<&'static str>) {
     match access {
         Access::Bearer { scope: Scope::Scim } => ("bearer", Some("scim")),
+        Access::Bearer {
+            scope: Scope::Admin,
+        } => ("bearer", Some("admin")),
         Access::Bearer {
             scope: Scope::Monitor,
         } => ("bearer", Some("monitor")),

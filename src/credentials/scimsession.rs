@@ -94,6 +94,9 @@ pub enum Access {
 pub enum Scope {
     /// Provisioning: opens the credentials.
     Scim,
+    /// The same, and what an administrator decides on the status page. Never a provider's: it could
+    /// undo what guards against a provider.
+    Admin,
     /// Asking for the bridge's health: opens nothing.
     Monitor,
 }
@@ -103,6 +106,8 @@ pub enum Scope {
 pub enum Holder<'a> {
     /// A provider.
     Provider(&'a BearerToken),
+    /// An administrator, on the status page.
+    Administrator(&'a BearerToken),
     /// Whoever watches the bridge.
     Monitor(&'a BearerToken),
     /// The scheduled sweep.
@@ -114,6 +119,7 @@ impl Holder<'_> {
         let bearer = |scope| Access::Bearer { scope };
         match self {
             Self::Provider(_) => bearer(Scope::Scim),
+            Self::Administrator(_) => bearer(Scope::Admin),
             Self::Monitor(_) => bearer(Scope::Monitor),
             Self::Sweep(_) => Access::Sweep,
         }
@@ -121,7 +127,7 @@ impl Holder<'_> {
 
     fn opener(&self) -> &dyn Opener {
         match self {
-            Self::Provider(token) | Self::Monitor(token) => *token,
+            Self::Provider(token) | Self::Administrator(token) | Self::Monitor(token) => *token,
             Self::Sweep(key) => *key,
         }
     }
@@ -493,7 +499,7 @@ impl Access {
     /// Whether its secret opens what is sealed.
     pub fn opens_credentials(self) -> bool {
         match self {
-            Self::Bearer { scope } => scope == Scope::Scim,
+            Self::Bearer { scope } => scope != Scope::Monitor,
             Self::Sweep => true,
         }
     }

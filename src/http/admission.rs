@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{Request, State},
+    extract::{FromRequestParts, Request, State},
     http::{
         HeaderMap, HeaderValue,
         header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        request::Parts,
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -20,6 +21,24 @@ use super::{
     provider,
 };
 use crate::{bridge, scim};
+
+/// Says of a request that an administrator sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Administrator;
+
+impl<S: Send + Sync> FromRequestParts<S> for Administrator {
+    type Rejection = scim::Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, scim::Error> {
+        parts.extensions.get().copied().ok_or_else(|| {
+            scim::Error::forbidden(
+                "a provider's token cannot decide what guards against a provider: enter a token \
+                 for administrators, which scim-bridge token add --scope admin makes, or use the \
+                 command line",
+            )
+        })
+    }
+}
 
 /// Lets a request on, with its bridge, if it brings a token that opens one, and there is room.
 pub async fn admit(
@@ -42,14 +61,6 @@ pub async fn admit(
                 true => Caller::watching(token),
                 false => Caller::asking(token),
             };
-            if let Admission::Provider(bridge) = admission {
-                let asking = request.extensions().get::<Arc<Asking>>();
-                let kind = provider::of(request.headers());
-                let bridge = asking.map_or(bridge.clone(), |asking| asking.of(&bridge, kind));
-                let cursors = Cursors::of(token);
-                request.extensions_mut().insert(cursors);
-                request.extensions_mut().insert(bridge);
-            }
             if let Err(error) = load.take(caller, Instant::now()) {
                 return error.into_response();
             }
@@ -61,6 +72,17 @@ pub async fn admit(
                     Err(error) => return error.into_response(),
                 },
             };
+            let cursors = Cursors::of(token);
+            if matches!(admission, Admission::Administrator(_)) {
+                request.extensions_mut().insert(Administrator);
+            }
+            if let Admission::Provider(bridge) | Admission::Administrator(bridge) = admission {
+                let asking = request.extensions().get::<Arc<Asking>>();
+                let kind = provider::of(request.headers());
+                let bridge = asking.map_or(bridge.clone(), |asking| asking.of(&bridge, kind));
+                request.extensions_mut().insert(cursors);
+                request.extensions_mut().insert(bridge);
+            }
             let response = next.run(request).await;
             drop(place);
             response

@@ -27,6 +27,9 @@ use crate::{
 
 /// How long a report is to be believed that was made by looking.
 const LIFE: Duration = Duration::minutes(10);
+/// For how long an account that is out of reach is no outage yet: so long it takes until another
+/// process says that it was let in.
+const PASSING: Duration = Duration::minutes(5);
 /// How long before its end a token is spoken of: so long, or a quarter of its life.
 const NOTICE: Duration = Duration::days(14);
 
@@ -209,7 +212,7 @@ pub struct CredentialsInUse {
 pub struct RecipientInUse {
     /// What people call it.
     pub label: String,
-    /// `scim`, `monitor` or `sweep`.
+    /// `scim`, `admin`, `monitor` or `sweep`.
     pub scope: &'static str,
     /// Names its secret without telling it.
     pub key_id: String,
@@ -465,6 +468,13 @@ fn scim_server(found: &Findings<'_>) -> Finding {
         };
         return finding(state, reason, remedy);
     }
+    if found.last_token_ends.is_some_and(|end| end <= found.now) {
+        return finding(
+            Verdict::Down,
+            "every token of a provider has ended",
+            "make one with scim-bridge token add, and give it to the provider",
+        );
+    }
     let ending = found
         .file
         .iter()
@@ -503,8 +513,12 @@ fn account_service(found: &Findings<'_>) -> Finding {
     };
     match &noted.trouble {
         // It is not over before the account has let somebody in.
+        // What passes may have passed: who is let in seldom says so again.
         Some(trouble) => finding(
-            Verdict::Down,
+            match trouble.refused || found.now - trouble.since >= PASSING {
+                true => Verdict::Down,
+                false => Verdict::Degraded,
+            },
             &trouble.reason,
             match trouble.refused {
                 true => "make new credentials with scim-bridge setup --replace",
@@ -640,6 +654,9 @@ fn shown(recipient: &Recipient) -> RecipientInUse {
         label: recipient.label.clone(),
         scope: match recipient.access {
             Access::Bearer { scope: Scope::Scim } => "scim",
+            Access::Bearer {
+                scope: Scope::Admin,
+            } => "admin",
             Access::Bearer {
                 scope: Scope::Monitor,
             } => "monitor",

@@ -86,6 +86,8 @@ pub trait Gate: Send + Sync {
 pub enum Admission {
     /// Provisioning through this bridge.
     Provider(Bridge),
+    /// The same, and what an administrator decides.
+    Administrator(Bridge),
     /// Asking for the bridge's health, and nothing else.
     Monitor,
 }

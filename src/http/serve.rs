@@ -53,6 +53,8 @@ pub async fn serve(listener: TcpListener, door: Service) -> io::Result<()> {
     server
         .http2()
         .timer(TokioTimer::new())
+        // Whoever is gone does not answer this.
+        .keep_alive_interval(HEADER_TIME)
         .max_header_list_size(HEADERS_READ);
     let connections = GracefulShutdown::new();
     let mut stop = pin!(told_to_stop());
@@ -61,14 +63,28 @@ pub async fn serve(listener: TcpListener, door: Service) -> io::Result<()> {
             stream = accept(&listener) => stream,
             () = &mut stop => break,
         };
-        let door = door.clone();
-        let door = service_fn(move |request| answer(door.clone(), request));
+        let spoke = Arc::new(AtomicBool::new(false));
+        let (door, asked) = (door.clone(), Arc::clone(&spoke));
+        let door = service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            answer(door.clone(), request)
+        });
         let connection =
             server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(door));
         let connection = connections.watch(connection.into_owned());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::trace!(error, "a connection broke off");
+            // Nobody times the first bytes, by which the version of HTTP is known.
+            let silent = async {
+                tokio::time::sleep(HEADER_TIME).await;
+                if spoke.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::trace!(error, "a connection broke off");
+                },
+                () = silent => {}
             }
         });
     }

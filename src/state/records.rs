@@ -160,25 +160,26 @@ pub(super) fn encode_heartbeat(heartbeat: &Heartbeat) -> Result<(&'static str, S
 }
 
 /// The heartbeats from their names, records and forms. Those of other names are left alone: a newer
-/// release may have more.
+/// release may have more. One that cannot be read is as none, until it is written anew.
 pub(super) fn decode_heartbeats<T: AsRef<str>>(
     records: impl IntoIterator<Item = (T, T, Option<i64>)>,
-) -> Result<Heartbeats> {
-    fn read<T: DeserializeOwned>(name: &str, record: &str, format: Option<i64>) -> Result<T> {
+) -> Heartbeats {
+    fn read<T: DeserializeOwned>(name: &str, record: &str, format: Option<i64>) -> Option<T> {
         let read = is_known(format).and_then(|()| from_json(record));
-        read.map_err(|error| error.at(&format!("heartbeat {name}")))
+        read.inspect_err(|error| tracing::warn!(name, %error, "a heartbeat cannot be read"))
+            .ok()
     }
     let mut all = Heartbeats::default();
     for (name, record, format) in records {
         let (name, record) = (name.as_ref(), record.as_ref());
         match HEARTBEATS.iter().position(|known| *known == name) {
-            Some(0) => all.provider = Some(read(name, record, format)?),
-            Some(1) => all.sweep = Some(read(name, record, format)?),
-            Some(2) => all.account = Some(read(name, record, format)?),
+            Some(0) => all.provider = read(name, record, format),
+            Some(1) => all.sweep = read(name, record, format),
+            Some(2) => all.account = read(name, record, format),
             _ => {}
         }
     }
-    Ok(all)
+    all
 }
 
 /// A record from its parts, as far as there are any.

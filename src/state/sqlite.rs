@@ -437,7 +437,9 @@ impl StateStore for SqliteStore {
             let rows = statement.query_map([], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, None))
             })?;
-            decode_heartbeats(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+            Ok(decode_heartbeats(
+                rows.collect::<rusqlite::Result<Vec<_>>>()?,
+            ))
         })
         .await
     }

@@ -73,8 +73,6 @@ async fn each_token_has_its_pace_and_strangers_hold_nobody_up() {
         bridge.send(get(&door(&bridge, "/ping"), None)).await.text,
         "pong"
     );
-    let told = world.run(&["audit", "--outcome", "refused"], &[]).await;
-    assert!(told.done().stdout.contains("429: "), "{}", told.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,9 +113,6 @@ async fn who_finds_no_place_is_told_at_once() {
         bridge.send(get(&door(&bridge, "/ping"), None)).await.text,
         "pong"
     );
-    let told = world.run(&["audit", "--outcome", "failed"], &[]).await;
-    assert_eq!(told.done().stdout.lines().count(), 1, "{}", told.stdout);
-
     slow.write_all(body.as_bytes()).unwrap();
     until(async || (world.count("invited").await == 1).then_some(())).await;
     until(async || (bridge.get("/Users").await.status == 200).then_some(())).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     browser::Browser,
     secrets,
-    support::{Answer, Bridge, Call, GROUP, Provider, World, until},
+    support::{Answer, Bridge, Call, GROUP, Provider, World},
 };
 
 /// No sweep but those that are asked for, after the one at the start.
@@ -17,10 +17,9 @@ const AT_ONCE: (&str, &str) = ("SCIM_BRIDGE_CONFIRMATION_DELAY", "0");
 const ACTIONS: [&str; 5] = ["self-test", "sweep", "release", "groups", "guard"];
 
 impl World {
-    async fn monitor(&self) -> String {
-        let command = [
-            "token", "add", "--label", "watch", "--scope", "monitor", "--json",
-        ];
+    /// A new token of this scope.
+    async fn token_for(&self, scope: &str) -> String {
+        let command = ["token", "add", "--label", scope, "--scope", scope, "--json"];
         let added = self.run(&command, &[]).await.json();
         let token = added["token"].as_str().unwrap().to_owned();
         secrets::remember(&token);
@@ -122,7 +121,7 @@ async fn the_page_is_for_everybody_and_tells_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_is_told_the_health_and_does_nothing() {
     let world = World::new().await;
-    let monitor = world.monitor().await;
+    let monitor = world.token_for("monitor").await;
     let bridge = world.bridge(&[]).await;
     bridge.invite("ann@example.com").await;
     world.sign_up("ann@example.com").await;
@@ -147,9 +146,31 @@ async fn a_monitor_is_told_the_health_and_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_are_small_and_say_what_is_wanted() {
+async fn a_provider_s_token_decides_nothing() {
     let world = World::new().await;
     let bridge = world.bridge(&[QUIET]).await;
+    assert_eq!(bridge.status(&bridge.token).await["scope"], "scim");
+    for (path, order) in [
+        ("release", json!({ "person": "ann@example.com" })),
+        ("groups", json!({ "group": "Finance" })),
+        ("guard", json!({ "seconds": 60 })),
+    ] {
+        let refused = bridge.order(path, order).await.error(403, None);
+        assert!(refused.contains("--scope admin"), "{refused}");
+    }
+    let groups = bridge.app(Method::GET, "groups", Some(&bridge.token), "");
+    groups.await.error(403, None);
+    for path in ["self-test", "sweep"] {
+        assert_eq!(bridge.order(path, json!({})).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_small_and_say_what_is_wanted() {
+    let world = World::new().await;
+    let admin = world.token_for("admin").await;
+    let mut bridge = world.bridge(&[QUIET]).await;
+    bridge.token = admin;
     let large = json!({ "person": "x".repeat(5000) });
     for (path, order, status) in [
         ("release", large.clone(), 413),
@@ -281,9 +302,13 @@ async fn a_person_sees_how_the_bridge_is_doing() {
     assert_eq!(browser.step("axe", json!({})), json!([]));
 
     // Everything with the keyboard alone: to the first action, into its question, and out.
-    for place in ["sweep", "lift", "manage", "test"] {
+    for place in ["sweep", "test"] {
         browser.press("Tab");
         assert_eq!(browser.focus(), place);
+    }
+    // What guards against a provider is not a provider's to decide.
+    for place in ["#lift", "#manage"] {
+        assert!(!browser.shows(place), "{place}");
     }
     browser.press("Enter");
     browser.until("#dialog-title", "Run the self-test?");
@@ -322,7 +347,8 @@ async fn an_administrator_acts_on_the_page() {
         return;
     };
     let world = World::new().await;
-    let bridge = world
+    let admin = world.token_for("admin").await;
+    let mut bridge = world
         .bridge(&[
             QUIET,
             AT_ONCE,
@@ -330,6 +356,7 @@ async fn an_administrator_acts_on_the_page() {
             ("SCIM_BRIDGE_GUARD_PERCENT", "0"),
         ])
         .await;
+    bridge.token = admin;
     let group = json!({"schemas": [GROUP], "displayName": "Finance"});
     bridge.post("/Groups", group).await.created();
     let unmanaged = world.run(&["groups", "unmanage", "Finance"], &[]);
@@ -413,7 +440,7 @@ async fn an_administrator_acts_on_the_page() {
         let lines = status["activity"]["lines"].as_array().unwrap();
         let line = lines.iter().find(|line| line["action"] == action);
         let line = line.unwrap_or_else(|| panic!("{action}: {status}"));
-        assert_eq!(line["actor"], "test", "{action}");
+        assert_eq!(line["actor"], "admin", "{action}");
     }
     browser.was_content();
 }
@@ -424,7 +451,7 @@ async fn the_page_lives_through_trouble() {
         return;
     };
     let mut world = World::new().await;
-    let monitor = world.monitor().await;
+    let monitor = world.token_for("monitor").await;
     // Nobody has unlocked it yet, and a monitor cannot.
     let bridge = world.bridge(&[QUIET, ("SCIM_BRIDGE_SWEEP_KEY", "")]).await;
     let enter = |browser: &mut Browser, token: &str| {

@@ -188,8 +188,13 @@ impl Bridge {
                 .note_refusal(action::MEMBERS, id.as_str(), granting)
                 .await
             {
-                Ok(granted) if granted > 0 => (done.added, done.asked_in) = (granted, add),
-                Ok(_) => {}
+                Ok(granted) => {
+                    done.added = granted;
+                    // Who of several came the account does not say.
+                    if granted == add.len() {
+                        done.asked_in = add;
+                    }
+                }
                 Err(error) => {
                     if rename.is_some() && !error.is_transient() {
                         self.account.rename_group(&id, &old_name).await?;
@@ -204,7 +209,7 @@ impl Bridge {
             done.removed = self
                 .note_refusal(action::MEMBERS, id.as_str(), revoking)
                 .await?;
-            if done.removed > 0 {
+            if done.removed == remove.len() {
                 done.asked_out.clone_from(&remove);
             }
         }

@@ -262,6 +262,18 @@ impl Visit {
             format!("{base}/ServiceProviderConfig/"),
             format!("{base}//ServiceProviderConfig"),
         ];
+        for place in [
+            root.to_owned(),
+            format!("{root}/scim"),
+            format!("{root}/scim/v2"),
+        ] {
+            let answer = self.ask(without_token(&format!("{place}/ping"))).await?;
+            // Somebody else may be there, who is to see no token.
+            if answer.status != 200 || !answer.is("pong") {
+                let seen = format!("{place}/ping is answered {}", answer.shown());
+                return Err(Finding::warning(seen));
+            }
+        }
         for form in &forms {
             let answer = self.get(form).await?;
             if answer.status != 200 {

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use super::status::group;
 use crate::{
     bridge::{Adoption, Bridge, Error},
-    http::{Gate, body::Body},
+    http::{Gate, admission::Administrator, body::Body},
     scim,
 };
 
@@ -88,6 +88,7 @@ pub struct Release {
 
 /// `POST /app/release`
 pub async fn release(
+    _: Administrator,
     Extension(bridge): Extension<Bridge>,
     Order(Release { person }): Order<Release>,
 ) -> Answer {
@@ -98,7 +99,7 @@ pub async fn release(
 }
 
 /// `GET /app/groups`: those to choose from.
-pub async fn groups_to_manage(Extension(bridge): Extension<Bridge>) -> Answer {
+pub async fn groups_to_manage(_: Administrator, Extension(bridge): Extension<Bridge>) -> Answer {
     let groups = bridge.groups_to_manage(CHOICE).await?;
     let shown: Vec<Value> = groups.iter().map(group).collect();
     Ok(Json(json!({ "groups": shown })))
@@ -114,6 +115,7 @@ pub struct Manage {
 
 /// `POST /app/groups`
 pub async fn manage(
+    _: Administrator,
     Extension(bridge): Extension<Bridge>,
     Order(Manage { group: which }): Order<Manage>,
 ) -> Answer {
@@ -144,6 +146,7 @@ pub struct Lift {
 
 /// `POST /app/guard`
 pub async fn lift_guard(
+    _: Administrator,
     Extension(bridge): Extension<Bridge>,
     Order(Lift { seconds }): Order<Lift>,
 ) -> Answer {

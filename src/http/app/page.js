@@ -8,7 +8,7 @@ const EVERY = 30_000;
 const PATIENCE = 40_000;
 
 // Where the bridge is, as the browser knows it: at the root of its host or below a path.
-const base = location.pathname.replace(/\/+$/, "").replace(/\/app$/, "");
+const base = location.pathname.replace(/\/{2,}/g, "/").replace(/\/$/, "").replace(/\/app$/, "");
 
 const at = id => document.getElementById(id);
 
@@ -257,15 +257,16 @@ function open(details) {
 
 function render() {
   open(true);
-  const forProvider = seen.scope === "provider";
-  for (const part of document.querySelectorAll("[data-for=provider]")) part.hidden = !forProvider;
+  const forPeople = seen.scope !== "monitor", forAdmin = seen.scope === "admin";
+  for (const part of document.querySelectorAll("[data-for=provider]")) part.hidden = !forPeople;
+  for (const part of document.querySelectorAll("[data-for=admin]")) part.hidden = !forAdmin;
   renderVerdict(known(seen.verdict), null, seen.matters ?? []);
   renderProblem();
   renderProvider();
   renderAccount();
   renderParts();
   renderCredentials();
-  if (!forProvider) return;
+  if (!forPeople) return;
   renderPeople();
   renderConfirmation();
   renderGuard();
@@ -316,11 +317,16 @@ function renderPeople() {
 
 const sweepState = () => seen.health?.activity?.sweep ?? {};
 
+// Not every sweep is noted: those that bring nothing new come between.
+function nextSweep() {
+  const sweep = sweepState(), last = Date.parse(sweep.last), every = sweep.everySeconds * 1000;
+  return last && every ? new Date(last + Math.max(1, Math.ceil((now() - last) / every)) * every).toISOString() : null;
+}
+
 function sweepFacts() {
-  const sweep = sweepState();
-  const next = sweep.last && sweep.everySeconds ? new Date(Date.parse(sweep.last) + sweep.everySeconds * 1000).toISOString() : null;
+  const sweep = sweepState(), next = nextSweep();
   return facts([
-    ["Last sweep", sweep.last ? [moment(sweep.last), sweep.outcome === "failed" ? " · failed: " + (sweep.reason ?? "no reason is known") : ""] : "none is known yet"],
+    ["Last noted sweep", sweep.last ? [moment(sweep.last), sweep.outcome === "failed" ? " · failed: " + (sweep.reason ?? "no reason is known") : ""] : "none is known yet"],
     ["Next sweep", next ? moment(next, "countdown") : null],
     ["Last confirmed", sweep.lastConfirmed ? moment(sweep.lastConfirmed) : null],
   ]);
@@ -328,14 +334,14 @@ function sweepFacts() {
 
 function renderConfirmation() {
   const found = seen.confirmations ?? { error: "it is not there" };
-  const value = [found, sweepState()];
+  const value = [found, sweepState(), nextSweep()];
   if (found.error) return put("confirmation", value, sweepFacts(), el("div", { class: "gap" }, missing(found.error)));
   const all = found.open ?? [];
   const needs = all.filter(one => one.state === "held" || one.state === "rejected");
   const waits = all.filter(one => !needs.includes(one));
   put("confirmation", value,
     sweepFacts(),
-    needs.length ? [el("h3", {}, `Kept out (${needs.length})`), el("ul", { class: "people" }, needs.map(held))] : null,
+    needs.length ? [el("h3", {}, `Kept out (${needs.length})`), el("ul", { class: "people" }, needs.map(held)), seen.scope === "admin" ? null : el("p", { class: "soft small" }, "To decide here, enter a token for administrators: scim-bridge token add --scope admin makes one.")] : null,
     waits.length ? [el("h3", {}, `Waiting (${waits.length})`), el("ul", { class: "people" }, waits.map(waiting))] : null,
     all.length ? null : el("p", { class: "nothing gap" }, "Nobody waits to be confirmed."),
     found.more ? el("p", { class: "nothing gap" }, "There are more: scim-bridge confirmations list shows all.") : null);
@@ -344,7 +350,7 @@ function renderConfirmation() {
 const called = person => person.email || person.id;
 
 function held(person) {
-  const release = person.releasable ? el("button", { type: "button", class: "act", "data-key": "release-" + person.id, "aria-label": "Release " + called(person) }, "Release…") : null;
+  const release = person.releasable && seen.scope === "admin" ? el("button", { type: "button", class: "act", "data-key": "release-" + person.id, "aria-label": "Release " + called(person) }, "Release…") : null;
   release?.addEventListener("click", () => askRelease(person));
   return el("li", {},
     el("p", { class: "who" }, called(person), " ", badge("degraded", person.state)),
@@ -412,7 +418,7 @@ function renderAccount() {
 
 function renderGuard() {
   const guard = seen.guard ?? { error: "it is not there" };
-  at("lift").hidden = Boolean(guard.error);
+  at("lift").hidden = Boolean(guard.error) || seen.scope !== "admin";
   if (guard.error) return put("guard", guard, missing(guard.error));
   const lifted = Boolean(guard.liftedUntil);
   at("lift").textContent = lifted ? "Put it up again…" : "Lift the guard…";
@@ -475,7 +481,7 @@ function renderParts() {
     el("span", {}, badge(known(one.state), VERDICTS[known(one.state)][0]))))));
 }
 
-const SCOPES = { scim: "provisioning", monitor: "monitoring", sweep: "sweep key" };
+const SCOPES = { scim: "provisioning", admin: "administration", monitor: "monitoring", sweep: "sweep key" };
 
 function renderCredentials() {
   const health = seen.health ?? {}, credentials = health.credentials;
@@ -521,20 +527,21 @@ function question({ title, text, go, field, act }) {
   dialog.act = async () => {
     const value = field?.read();
     if (value === null) return;
-    at("dialog-go").disabled = true;
+    at("dialog-go").disabled = at("dialog-cancel").disabled = true;
     at("dialog-go").textContent = "Working…";
     try {
       outcome(await act(value));
       at("dialog-field").replaceChildren();
       at("dialog-go").hidden = true;
       at("dialog-cancel").textContent = "Close";
+      at("dialog-cancel").disabled = false;
       at("dialog-cancel").focus();
       refresh();
     } catch (error) {
       if (error instanceof Trouble && error.kind === "token") return forget(error.message);
       outcome([badge("down", "Not done"), " ", error instanceof Trouble ? error.message + again(error) : "This page failed."]);
     } finally {
-      at("dialog-go").disabled = false;
+      at("dialog-go").disabled = at("dialog-cancel").disabled = false;
       at("dialog-go").textContent = go;
     }
   };
@@ -666,6 +673,10 @@ at("dialog-form").addEventListener("submit", event => {
   if (!at("dialog-go").hidden && !at("dialog-go").disabled) at("dialog").act();
 });
 at("dialog-cancel").addEventListener("click", () => at("dialog").close());
+// What has begun is waited for.
+at("dialog").addEventListener("cancel", event => {
+  if (at("dialog-cancel").disabled) event.preventDefault();
+});
 document.addEventListener("visibilitychange", tick);
 // A page that is left may be kept by the browser as it is.
 addEventListener("pagehide", () => forget());

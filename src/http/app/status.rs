@@ -17,6 +17,7 @@ use crate::{
     bridge::{AccountGroup, Bridge, Error, GuardStatus, Mode, OpenConfirmation, Recent},
     http::{
         Gate,
+        admission::Administrator,
         health::{Health, Verdict},
     },
     state::{self, AuditEntry, AuditOutcome},
@@ -47,6 +48,7 @@ struct Matter {
 pub async fn status(
     State(gate): State<Arc<dyn Gate>>,
     Extension(Platform(platform)): Extension<Platform>,
+    administrator: Option<Extension<Administrator>>,
     bridge: Option<Extension<Bridge>>,
 ) -> Response {
     let Some(Extension(bridge)) = bridge else {
@@ -88,14 +90,20 @@ pub async fn status(
         open.as_deref().unwrap_or_default(),
     );
     let silent = [
-        ("AccountService", people.as_ref().err()),
-        ("StateStore", open.as_ref().err().or(recent.as_ref().err())),
+        ("AccountService", Verdict::Down, people.as_ref().err()),
+        (
+            "StateStore",
+            Verdict::Degraded,
+            open.as_ref().err().or(recent.as_ref().err()),
+        ),
     ];
-    for (source, error) in silent {
-        let said = matters.iter().any(|matter| matter.source == source);
+    for (source, state, error) in silent {
+        let said = matters
+            .iter()
+            .any(|matter| matter.source == source && matter.state >= state);
         if let Some(error) = error.filter(|_| !said) {
             matters.push(Matter {
-                state: Verdict::Degraded,
+                state,
                 source,
                 reason: error.clone(),
                 remedy: "look again in a minute: it may have passed by then".to_owned(),
@@ -103,7 +111,10 @@ pub async fn status(
         }
     }
     Json(json!({
-        "scope": "provider",
+        "scope": match administrator {
+            Some(_) => "admin",
+            None => "scim",
+        },
         "token": bridge.actor(),
         "verdict": verdict(&health, &matters),
         "matters": matters,

@@ -473,7 +473,7 @@ impl StateStore for DynamoStore {
             let record = get_text(item, "record").unwrap_or_default();
             Some((*name, record, get_number(item, "format")))
         });
-        decode_heartbeats(known)
+        Ok(decode_heartbeats(known))
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {

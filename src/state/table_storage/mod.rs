@@ -469,7 +469,7 @@ impl StateStore for TableStore {
             let format = there.get("format").and_then(Value::as_i64);
             (name, gather(there), format)
         });
-        decode_heartbeats(known)
+        Ok(decode_heartbeats(known))
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<()> {
