@@ -18,15 +18,16 @@ help: ## list these words
 run: prerequisites ## build and run a demo account and a bridge on this machine (DIR=.local)
 	cargo run --locked -- dev --dir "$(DIR)"
 
+# Many tests wait for processes: more of them than processors run at the same time.
 test: prerequisites test-tools ## run all tests
-	cargo test --locked
+	RUST_TEST_THREADS=4 cargo test --locked
 
 check: prerequisites test-tools ## formatting, lints, tests
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --features aws -- -D warnings
 	cargo clippy --locked --no-default-features --features azure -- -D warnings
-	cargo test --locked
+	RUST_TEST_THREADS=4 cargo test --locked
 
 # RustSec's database of advisories is on GitHub; the other three need no network.
 check-dependencies: target/cargo-deny/installed ## licences, sources, bans and known weaknesses of all crates (deny.toml)

@@ -329,7 +329,13 @@ impl Config {
     /// The first setting that cannot be used.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let text = |setting: Setting| lookup(setting.name).filter(|text| !text.trim().is_empty());
-        let address: IpAddr = parsed(LISTEN, text(LISTEN))?.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let address = match text(LISTEN).map(|text| text.trim().parse()) {
+            None => Ipv4Addr::LOCALHOST.into(),
+            Some(Ok(address)) => address,
+            Some(Err::<IpAddr, _>(_)) => {
+                return Err(invalid(LISTEN, "is an IP address, such as 127.0.0.1 or ::"));
+            }
+        };
         let number = |setting, default| match text(setting).map(|text| text.trim().parse()) {
             None => Ok(default),
             Some(Ok(number)) => Ok(number),
@@ -345,8 +351,14 @@ impl Config {
         {
             return Err(invalid(PUBLIC_URL, "has to begin with https:// or http://"));
         }
+        let public_url = public_url.map(|url| without_mount(&url).to_owned());
+        let port = match text(PORT).map(|text| text.trim().parse()) {
+            None => 3002,
+            Some(Ok(port)) => port,
+            Some(Err::<u16, _>(_)) => return Err(invalid(PORT, "is a number from 0 to 65535")),
+        };
         Ok(Self {
-            listen: SocketAddr::new(address, parsed(PORT, text(PORT))?.unwrap_or(3002)),
+            listen: SocketAddr::new(address, port),
             door: http::Options {
                 public_url,
                 rate_limit: number(RATE_LIMIT, 50)?,
@@ -412,6 +424,14 @@ impl Config {
             root_certificates: text(ROOTS).map(PathBuf::from),
         })
     }
+}
+
+/// The URL without what a Tenant URL has behind it, which every location gets anyway.
+fn without_mount(url: &str) -> &str {
+    let url = url.trim().trim_end_matches('/');
+    let scim = url.strip_suffix("/v2").filter(|url| url.ends_with("/scim"));
+    let url = scim.unwrap_or(url);
+    url.strip_suffix("/scim").unwrap_or(url)
 }
 
 fn allowed_domains(text: &str) -> Result<Vec<String>, Invalid> {
@@ -550,6 +570,20 @@ mod tests {
         let config = read(&[("SCIM_BRIDGE_SWEEP_KEY", "./sweep-key")]).unwrap();
         let kept = config.secrets.sweep_key;
         assert!(matches!(kept, Some(SweepKeySource::Kept(Source::File(_)))));
+    }
+
+    #[test]
+    fn a_tenant_url_is_taken_for_the_public_one() {
+        for url in [
+            "https://x.example/p",
+            "https://x.example/p/",
+            "https://x.example/p/scim",
+            " https://x.example/p/scim/v2/ ",
+        ] {
+            let config = read(&[("SCIM_BRIDGE_PUBLIC_URL", url)]).unwrap();
+            let public_url = config.door.public_url.unwrap();
+            assert_eq!(public_url, "https://x.example/p", "{url}");
+        }
     }
 
     #[test]

@@ -431,6 +431,7 @@ impl Gate for Service {
             guard: guard.ok().map(|guard| GuardUse {
                 removed: guard.value.removed(now),
                 limit: self.settings.guards.limit(0),
+                refuses: guard.value.refuses(now),
             }),
             now,
         })

@@ -84,6 +84,12 @@ impl Guard {
         self.counting(now).map(|one| one.people.len() as u64).sum()
     }
 
+    /// Whether it has refused something within the hour, and still would.
+    pub(crate) fn refuses(&self, now: OffsetDateTime) -> bool {
+        let refused = self.refused_at.is_some_and(|at| at + WINDOW > now);
+        refused && !self.is_lifted(now)
+    }
+
     /// Whether this person's removal counts already.
     fn counts(&self, person: &str, now: OffsetDateTime) -> bool {
         let mut people = self.counting(now).flat_map(|one| &one.people);
@@ -233,6 +239,8 @@ impl Bridge {
         until: OffsetDateTime,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
+        // Nobody needs more than whole seconds.
+        let until = until.replace_nanosecond(0).unwrap_or(until);
         for attempt in 1..=ATTEMPTS {
             let known = self.store.guard().await?;
             let guard = match until > now {

@@ -89,7 +89,7 @@ pub enum NewScope {
     Scim,
     /// The same, and what an administrator decides on the status page: for no provider.
     Admin,
-    /// `/health` and `/metrics`, nothing else.
+    /// `/health`, `/metrics` and the status page without people, nothing else.
     Monitor,
     /// The scheduled sweep: a sweep key.
     Sweep,
@@ -162,6 +162,14 @@ pub async fn run(command: Command) -> Result<(), Failure> {
                 (None, _) => return Err(Failure::usage("what is it to be called? --label")),
             };
             let kept = Kept::read_to_change(&place).await?;
+            let is_known =
+                |one: &Recipient| one.label == label && one.ends_at().is_none_or(|end| end > now);
+            if kept.file.recipients().iter().any(is_known) {
+                return Err(Failure::usage(format!(
+                    "there is a token or key called {label:?} already: choose another label, by \
+                     which the audit tells them apart, or replace it with scim-bridge token rotate"
+                )));
+            }
             let expires_at = expires.at(now)?;
             let opener = kept.opener().await?;
             let made = Made::new(scope)?;

@@ -170,6 +170,8 @@ pub struct GuardUse {
     pub removed: u64,
     /// How many may be, however small the account is.
     pub limit: u64,
+    /// Whether it refused something of late, and still would.
+    pub refuses: bool,
 }
 
 /// How one part is doing.
@@ -264,6 +266,7 @@ impl Health {
             report("StateStore", state_store(&found)),
             report("ConfirmationWatcher", confirmation_watcher(&found)),
             report("StartProvisionWatcher", sweep(&found)),
+            report("RemovalGuard", removal_guard(&found)),
         ];
         Self {
             state: reports
@@ -546,6 +549,19 @@ fn state_store(found: &Findings<'_>) -> Finding {
     }
 }
 
+fn removal_guard(found: &Findings<'_>) -> Finding {
+    match found.guard {
+        Some(guard) if guard.refuses => finding(
+            Verdict::Degraded,
+            "the guard refused what the provider asked for: to remove more people than may be in \
+             an hour, or to empty a large group",
+            "see at the provider whether it is meant; if so, lift the guard with scim-bridge guard \
+             lift",
+        ),
+        _ => HEALTHY,
+    }
+}
+
 /// Letting people in: that sweeps come, and that nobody's confirmation failed in the last one.
 fn confirmation_watcher(found: &Findings<'_>) -> Finding {
     let finding_of_sweep = sweep(found);
@@ -598,8 +614,8 @@ fn sweep(found: &Findings<'_>) -> Finding {
         SweepOutcome::Stopped { reason } => finding(
             Verdict::Degraded,
             reason,
-            "the next sweep goes on where this one stopped; if it stays so, see AccountService and \
-             StateStore",
+            "the next sweep goes on where this one stopped; if it stays so, see what is \
+             said of account and store",
         ),
     };
     finding.noted(noted.at, noted.until)
@@ -636,7 +652,7 @@ fn unheard() -> Finding {
     finding(
         Verdict::Degraded,
         "what was last heard of it is in the state store, which does not answer",
-        "see StateStore",
+        "see what is said of the state store",
     )
 }
 
@@ -1005,6 +1021,7 @@ mod tests {
             last_token_ends: Some(NOW + Duration::hours(36)),
             guard: Some(GuardUse {
                 removed: 4,
+                refuses: false,
                 limit: 10,
             }),
             ..findings(Some(&file))

@@ -446,7 +446,7 @@ pub static CHECKS: &[Check] = &[
         id: "credentials",
         good: "they open, and the account lets the bridge in; with op its version and what the \
                bridge's user may do",
-        remedy: "Make new credentials with scim-bridge setup --replace",
+        remedy: "See what scim-bridge credentials check says",
         when: When::AtHand,
         after: &[],
         work: Work::Credentials,

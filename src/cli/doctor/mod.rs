@@ -17,7 +17,7 @@ use self::{
     visit::{Ask, Visit},
 };
 use super::{
-    Failure, SECRET_PREFIXES, credentials, extra_roots,
+    Failure, SECRET_PREFIXES, Status, credentials, extra_roots,
     kept::{Kept, Place},
     terminal::{self, Output},
 };
@@ -236,6 +236,27 @@ async fn look(check: &Check, visit: Option<&mut Visit>, place: &Place) -> Verdic
 
 /// What `scim-bridge credentials check` says of the scimsession at hand.
 async fn at_hand(place: &Place, visit: Option<&Visit>) -> Verdict {
+    open_at_hand(place, visit).await.map_err(|failure| {
+        let fix = match failure.status {
+            Status::Missing => {
+                "Say where it is with SCIM_BRIDGE_SCIMSESSION; if there is none yet, run \
+                 scim-bridge setup"
+            }
+            Status::Unreachable => {
+                "See whether it can be reached from here (network, firewall, address), and try again"
+            }
+            Status::Refused => {
+                "If a token or key is not taken, take one that scim-bridge token list shows; if the \
+                 account takes the credentials no more, make new ones with scim-bridge setup \
+                 --replace"
+            }
+            Status::Failed | Status::Usage => return Finding::from(failure),
+        };
+        Finding::from(failure).fix(fix)
+    })
+}
+
+async fn open_at_hand(place: &Place, visit: Option<&Visit>) -> Result<String, Failure> {
     let kept = Kept::read(place).await?;
     let opener = match (kept.opener_at_hand().await?, visit) {
         (Some(opener), _) => opener,

@@ -130,7 +130,7 @@ async function ask(path, method = "GET", order) {
   const seconds = Number(answer.headers.get("retry-after")) || null;
   const detail = typeof value?.detail === "string" ? sentence(value.detail) : null;
   switch (answer.status) {
-    case 401: throw new Trouble("token", "This token is not valid: it was mistyped, has ended, or was revoked.");
+    case 401: throw new Trouble("token", "This token is not valid: it was mistyped, has ended, was revoked, or was made within the last minute.");
     case 403: throw new Trouble("forbidden", detail ?? "Something in front of the bridge refuses this request (403).");
     case 429: throw new Trouble("busy", detail ?? "The bridge asks for a slower pace.", seconds ?? 60);
     case 503: throw new Trouble("unready", detail ?? "The bridge is not ready (503).", seconds);
@@ -305,6 +305,12 @@ function renderProblem() {
   if (!problem || !seen) return;
   const text = `${problem.message} What you see is from ${short.format(seenAt)}. It is tried again by itself.`;
   if (at("trouble").textContent !== text) at("trouble").textContent = text;
+  // What was seen is no verdict on what is.
+  at("hero").className = "hero is-locked";
+  put("hero-shape", "unknown", shape("locked"));
+  at("verdict").textContent = "Not known";
+  at("sentence").textContent = `It was last seen ${VERDICTS[known(seen.verdict)][0].toLowerCase()}.`;
+  document.title = "Not known · scim-bridge";
 }
 
 function renderPeople() {
@@ -396,6 +402,7 @@ function problemLine(line) {
   return el("li", {},
     el("p", {}, el("b", {}, actionName(line.action)), " · ", moment(line.at)),
     el("p", {}, line.detail ?? line.target),
+    line.detail && line.target ? el("p", { class: "soft" }, "About ", code(line.target)) : null,
     requestId(line) ? el("p", { class: "soft" }, "Request ", code(requestId(line))) : null);
 }
 
@@ -406,7 +413,7 @@ const reports = () => (seen.health?.reports ?? []).map(asSeen);
 function renderAccount() {
   const account = seen.health?.activity?.account ?? {}, state = reports().find(one => one.source === "AccountService");
   const verdict = known(state?.state);
-  const says = { healthy: "The account lets the bridge in.", locked: "Nobody has brought a token yet.", degraded: "The account did not answer just now.", down: "The account does not let the bridge in." };
+  const says = { healthy: "The account lets the bridge in.", locked: "Nobody has brought a token yet.", degraded: "The account did not answer just now.", down: /cannot be reached|out of reach/.test(state?.reason) ? "The account cannot be reached." : "The account does not let the bridge in." };
   put("account", [account, state?.state, state?.reason],
     el("p", {}, badge(verdict, { healthy: "Signed in", locked: "Locked", degraded: "No answer", down: "Not signed in" }[verdict]), " ", says[verdict]),
     facts([

@@ -14,7 +14,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::Platform;
 use crate::{
     account,
-    bridge::{AccountGroup, Bridge, Error, GuardStatus, Mode, OpenConfirmation, Recent},
+    bridge::{AccountGroup, Bridge, Error, Mode, OpenConfirmation, Recent},
     http::{
         Gate,
         admission::Administrator,
@@ -53,7 +53,7 @@ pub async fn status(
 ) -> Response {
     let Some(Extension(bridge)) = bridge else {
         let health = gate.health().await;
-        let matters = matters(&health, None, &[]);
+        let matters = matters(&health, None);
         return Json(json!({
             "scope": "monitor",
             "verdict": verdict(&health, &matters),
@@ -84,11 +84,7 @@ pub async fn status(
     );
     // It knows by now what this look has seen.
     let health = gate.health().await;
-    let mut matters = matters(
-        &health,
-        guard.as_ref().ok(),
-        open.as_deref().unwrap_or_default(),
-    );
+    let mut matters = matters(&health, Some(open.as_deref().unwrap_or_default()));
     let silent = [
         ("AccountService", Verdict::Down, people.as_ref().err()),
         (
@@ -215,7 +211,7 @@ fn activity(recent: Recent) -> Value {
 
 /// What to look at, the worst first: parts that do not do well, and what only an administrator can
 /// decide.
-fn matters(health: &Health, guard: Option<&GuardStatus>, open: &[OpenConfirmation]) -> Vec<Matter> {
+fn matters(health: &Health, open: Option<&[OpenConfirmation]>) -> Vec<Matter> {
     let mut matters: Vec<Matter> = Vec::new();
     for report in &health.reports {
         if report.state == Verdict::Healthy {
@@ -228,20 +224,16 @@ fn matters(health: &Health, guard: Option<&GuardStatus>, open: &[OpenConfirmatio
             remedy: report.remedy.clone().unwrap_or_default(),
         });
     }
-    if guard.is_some_and(|guard| guard.refused_at.is_some() && guard.lifted_until.is_none()) {
-        matters.push(Matter {
-            state: Verdict::Degraded,
-            source: "RemovalGuard",
-            reason:
-                "the guard refused what the provider asked for: to remove more people than may \
-                     be in an hour, or to empty a large group"
-                    .to_owned(),
-            remedy: "see at the provider whether it is meant; if so, lift the guard, and the \
-                     provider repeats what was refused"
-                .to_owned(),
-        });
-    }
-    let held = open.iter().filter(|one| one.state() == "held").count();
+    // A monitor is told how many, and not who.
+    let noted = health
+        .activity
+        .sweep
+        .as_ref()
+        .and_then(|sweep| sweep.people);
+    let held = match open {
+        Some(open) => open.iter().filter(|one| one.state() == "held").count(),
+        None => noted.map_or(0, |people| people.held),
+    };
     if held > 0 {
         matters.push(Matter {
             state: Verdict::Degraded,
