@@ -345,13 +345,12 @@ impl Config {
             0 => Err(invalid(setting, "has to be at least 1")),
             some => Ok(some),
         };
-        let public_url = text(PUBLIC_URL);
+        let public_url = text(PUBLIC_URL).map(|url| without_mount(&url).to_owned());
         if let Some(url) = &public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
             return Err(invalid(PUBLIC_URL, "has to begin with https:// or http://"));
         }
-        let public_url = public_url.map(|url| without_mount(&url).to_owned());
         let port = match text(PORT).map(|text| text.trim().parse()) {
             None => 3002,
             Some(Ok(port)) => port,
