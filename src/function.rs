@@ -109,14 +109,7 @@ pub async fn sweep(
                 account_calls,
                 "swept"
             );
-            return Ok(json!({
-                "confirmed": sweep.confirmed,
-                "waiting": sweep.waiting,
-                "held": sweep.held,
-                "failed": sweep.failed,
-                "deleted": sweep.deleted,
-                "left": sweep.left,
-            }));
+            return Ok(json!(sweep));
         }
         Ok(Err(problem)) => problem,
         Err(_) => {

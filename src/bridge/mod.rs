@@ -11,7 +11,7 @@ use serde_json::Value;
 use time::Duration;
 
 use crate::{
-    account::{self, Account, overlay::Overlay as AccountOverlay},
+    account::{Account, overlay::Overlay as AccountOverlay},
     scim::{
         list::ListQuery,
         meta::Meta,
@@ -223,14 +223,6 @@ impl Bridge {
     /// On whose behalf it works: the label of a token or key.
     pub fn actor(&self) -> &str {
         &self.actor
-    }
-
-    /// Whether the account lets the bridge in, at the cost of one request.
-    ///
-    /// # Errors
-    /// Why not, for an administrator.
-    pub async fn check(&self) -> Result<(), account::Error> {
-        self.account.identity().await.map(drop)
     }
 
     /// Signs out of the account; for a process that stops.

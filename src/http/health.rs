@@ -515,8 +515,8 @@ fn account_service(found: &Findings<'_>) -> Finding {
         }
     };
     match &noted.trouble {
-        // It is not over before the account has let somebody in.
-        // What passes may have passed: who is let in seldom says so again.
+        // It is not over before the account has let somebody in; who is let in says so seldom, so
+        // that what passes is no outage at once.
         Some(trouble) => finding(
             match trouble.refused || found.now - trouble.since >= PASSING {
                 true => Verdict::Down,

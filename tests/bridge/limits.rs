@@ -31,6 +31,21 @@ fn too_fast(answers: &[Answer]) -> usize {
     fast.count()
 }
 
+/// Who watches is let in however much there is to do.
+async fn may_look(bridge: &Bridge, token: &str) {
+    assert_eq!(
+        bridge
+            .send(get(&door(bridge, "/health"), Some(token)))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        bridge.send(get(&door(bridge, "/ping"), None)).await.text,
+        "pong"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_token_has_its_pace_and_strangers_hold_nobody_up() {
     let world = World::new().await;
@@ -62,17 +77,7 @@ async fn each_token_has_its_pace_and_strangers_hold_nobody_up() {
         (too_fast(&answers) > 0).then_some(())
     })
     .await;
-    assert_eq!(
-        bridge
-            .send(get(&door(&bridge, "/health"), Some(&world.token)))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        bridge.send(get(&door(&bridge, "/ping"), None)).await.text,
-        "pong"
-    );
+    may_look(&bridge, &world.token).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,17 +107,7 @@ async fn who_finds_no_place_is_told_at_once() {
         .post("/Users", user("bob@example.com"))
         .await
         .error(503, None);
-    assert_eq!(
-        bridge
-            .send(get(&door(&bridge, "/health"), Some(&world.token)))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        bridge.send(get(&door(&bridge, "/ping"), None)).await.text,
-        "pong"
-    );
+    may_look(&bridge, &world.token).await;
     slow.write_all(body.as_bytes()).unwrap();
     until(async || (world.count("invited").await == 1).then_some(())).await;
     until(async || (bridge.get("/Users").await.status == 200).then_some(())).await;

@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, future::ready, stream};
+use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ pub use release::{NotDecided, OpenConfirmation};
 const LEASE: Duration = Duration::seconds(60);
 
 /// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sweep {
     /// People who are in now.
     pub confirmed: usize,

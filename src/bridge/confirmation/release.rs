@@ -29,13 +29,7 @@ pub struct OpenConfirmation {
 impl OpenConfirmation {
     /// Where it stands, in one word.
     pub fn state(&self) -> &'static str {
-        match self.record.status {
-            ConfirmationStatus::Waiting { .. } => "waiting",
-            ConfirmationStatus::Confirming { .. } => "confirming",
-            ConfirmationStatus::Held { .. } => "held",
-            ConfirmationStatus::Rejected => "rejected",
-            ConfirmationStatus::Over => "over",
-        }
+        self.record.status.as_str()
     }
 
     /// What stands against it, if anything but time does.

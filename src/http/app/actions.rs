@@ -68,14 +68,7 @@ pub async fn sweep(
     let now = OffsetDateTime::now_utc();
     let sweep = gate.sweep(bridge.actor(), SWEEP, now).await?;
     bridge.note_sweep(&sweep).await;
-    Ok(Json(json!({
-        "confirmed": sweep.confirmed,
-        "waiting": sweep.waiting,
-        "held": sweep.held,
-        "failed": sweep.failed,
-        "deleted": sweep.deleted,
-        "left": sweep.left,
-    })))
+    Ok(Json(json!(sweep)))
 }
 
 /// Who is to be let in.
