@@ -44,6 +44,8 @@ pub struct Credentials {
 /// Credentials by the connector that needs them.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "connector", rename_all = "snake_case")]
+// A process has one or two.
+#[allow(clippy::large_enum_variant)]
 pub enum Connector {
     /// For the account service's own protocol: derived keys, no password.
     Native(SignInCredentials),

@@ -7,7 +7,6 @@ use super::{
     secret_key::SecretKey,
     secret_text::SecretText,
     sign_in_credentials::{SignInCredentials, UnlockParameters, UserAuth},
-    srp::Verifier,
 };
 
 /// A person's own half, and the server's.
@@ -45,7 +44,7 @@ impl Newcomer {
             secret_key_format: secret_key.format().to_owned(),
             secret_key_id: secret_key.id().to_owned(),
             user_auth: credentials.user_auth.clone(),
-            verifier: SecretText::new(Verifier::from_x(&credentials.srp_x).to_hex().to_string()),
+            verifier: SecretText::new(credentials.srp_verifier.to_hex().to_string()),
             keyset: keyset.sealed_for_owner(&credentials.unlock_key, &unlock)?,
         };
         Ok(Self {

@@ -1,7 +1,7 @@
 //! What a program needs to sign in: derived values, so that no password is kept.
 //!
 //! The members are those of the public service-account token, which is this object as base64url
-//! behind the letters `ops_`.
+//! behind the letters `ops_`, and `srpVerifier`.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use super::{
     envelope::SymmetricKey,
     secret_key::SecretKey,
     secret_text::SecretText,
+    srp::Verifier,
 };
 
 /// How the server wants the SRP x to be derived.
@@ -121,6 +122,8 @@ pub struct SignInCredentials {
     /// 32 bytes, as hex in JSON.
     #[serde(with = "hex_bytes")]
     pub srp_x: Zeroizing<[u8; 32]>,
+    /// `g^x`, which goes into every sign-in: computed once, as it never changes.
+    pub srp_verifier: Verifier,
     /// The account unlock key.
     #[serde(rename = "muk")]
     pub unlock_key: SymmetricKey,
@@ -140,10 +143,12 @@ impl SignInCredentials {
         user_auth: UserAuth,
         unlock: &UnlockParameters,
     ) -> Result<Self> {
+        let srp_x = user_auth.srp_x(email, password, secret_key)?;
         Ok(Self {
             sign_in_address: sign_in_address.into(),
             email: email.trim().to_owned(),
-            srp_x: user_auth.srp_x(email, password, secret_key)?,
+            srp_verifier: Verifier::from_x(&srp_x),
+            srp_x,
             unlock_key: unlock.unlock_key(email, password, secret_key)?,
             secret_key: SecretText::new(secret_key.text().to_string()),
             device_uuid: super::identifier::lower()?,
@@ -160,7 +165,16 @@ impl SignInCredentials {
             .strip_prefix(TOKEN_PREFIX)
             .ok_or(malformed.clone())?;
         let json = Zeroizing::new(base64url::decode(text, "service-account token")?);
-        serde_json::from_slice(&json).map_err(|_| malformed)
+        let mut members: serde_json::Value =
+            serde_json::from_slice(&json).map_err(|_| malformed.clone())?;
+        let x = members["srpX"].as_str().unwrap_or_default();
+        let x = data_encoding::HEXLOWER.decode(x.as_bytes());
+        let x = x
+            .ok()
+            .and_then(|x| x.try_into().ok())
+            .ok_or(malformed.clone())?;
+        members["srpVerifier"] = Verifier::from_x(&x).to_hex().as_str().into();
+        serde_json::from_value(members).map_err(|_| malformed)
     }
 
     /// The address with its scheme, without a slash behind it.

@@ -16,6 +16,7 @@ use crypto_bigint::{
     modular::{ConstMontyForm, ConstMontyParams},
 };
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
@@ -105,7 +106,7 @@ impl PublicValue {
 
 /// `g^x`: what a server keeps in place of the password.
 ///
-/// Not public: whoever has it can try passwords, and can play the server.
+/// Not public: whoever has it can try passwords, and can play the server. In JSON it is its hex text.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Verifier(U4096);
 
@@ -124,6 +125,19 @@ impl Verifier {
     /// The hex text, lower-case, without leading zeros.
     pub fn to_hex(&self) -> Zeroizing<String> {
         stripped_hex(&self.0)
+    }
+}
+
+impl Serialize for Verifier {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Verifier {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(from)?);
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 
@@ -152,7 +166,7 @@ impl ClientEphemeral {
     }
 
     /// The session key: K from `S = (B - k g^x)^(a + u x)`. Costs one exponentiation, of twice
-    /// the length; `verifier` is `g^x`, which can be had while the server is being asked.
+    /// the length; `verifier` is `g^x`, which can be had long before.
     pub fn session_key(
         &self,
         generation: Generation,

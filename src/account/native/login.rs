@@ -22,6 +22,7 @@ use crate::{
         secret_text::SecretText,
         session::Session,
         sign_in_credentials::{SignInCredentials, UNLOCK_KEY_ID, origin},
+        srp::Verifier,
     },
 };
 
@@ -61,9 +62,10 @@ impl Visit {
             .await
             .map_err(refused)?;
         let (auth, typed) = (user_auth.clone(), login.clone());
-        let (srp_x, secret_key) = compute(move || {
+        let (srp_x, srp_verifier, secret_key) = compute(move || {
             let x = auth.srp_x(&typed.email, &typed.password, &secret_key)?;
-            Ok((x, secret_key))
+            let verifier = Verifier::from_x(&x);
+            Ok((x, verifier, secret_key))
         })
         .await?;
         let mut credentials = SignInCredentials {
@@ -71,6 +73,7 @@ impl Visit {
             user_auth,
             email,
             srp_x,
+            srp_verifier,
             // Signing in does not need it, and only who has signed in learns how it is derived.
             unlock_key: SymmetricKey::new(UNLOCK_KEY_ID, [0; 32]),
             secret_key: SecretText::new(secret_key.text().to_string()),

@@ -1,7 +1,7 @@
 //! Sign-in, generation 2: start, exchange of A and B, proofs, completion.
 //!
-//! The exponentiations hide behind the network: `g^a` is computed while the first request is
-//! under way, `g^x` while the second is.
+//! Of the three exponentiations only the last stands in the way: `g^a` is computed while the first
+//! request is under way, and `g^x` came with the credentials.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
         secret_key::SecretKey,
         session::{self, Session},
         sign_in_credentials::{SignInCredentials, UserAuth},
-        srp::{ClientEphemeral, Generation, PublicValue, Transcript, Verifier},
+        srp::{ClientEphemeral, Generation, PublicValue, Transcript},
     },
 };
 
@@ -185,23 +185,21 @@ pub(super) async fn sign_in(
         session_id: None,
         a: client.public().to_hex(),
     };
-    let raise = Arc::clone(credentials);
-    let (verifier, server) = tokio::join!(
-        compute(move || Ok(Verifier::from_x(&raise.srp_x))),
-        service.plain::<_, ServerValue>(
+    let server: ServerValue = service
+        .plain(
             Step::Exchange,
             Method::POST,
             "/api/v2/auth",
             Some(&id),
             Some(&exchange),
-        ),
-    );
-    let (verifier, server) = (verifier.map_err(Failure::Final)?, server?);
+        )
+        .await?;
     let server = PublicValue::parse(&server.b).map_err(wrong)?;
 
     let (agree, session_id, b) = (Arc::clone(credentials), id.clone(), server.clone());
     let (client, key) = compute(move || {
-        let key = client.session_key(Generation::Two, &session_id, &agree.srp_x, &verifier, &b)?;
+        let (x, verifier) = (&agree.srp_x, &agree.srp_verifier);
+        let key = client.session_key(Generation::Two, &session_id, x, verifier, &b)?;
         Ok((client, key))
     })
     .await
