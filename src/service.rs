@@ -307,8 +307,9 @@ impl Service {
 
     /// What this secret is good for, with the bridge that it opens.
     ///
-    /// The secret and the seal are checked every time; the credentials are opened once for every
-    /// version of the file, and only if they are others does the bridge sign in anew.
+    /// The secret is checked every time, the seal until a secret has opened this version of the
+    /// file; the credentials are opened once for every version, and only if they are others does the
+    /// bridge sign in anew.
     async fn unlock(
         &self,
         secret: &dyn Opener,
@@ -330,13 +331,21 @@ impl Service {
         secret: &dyn Opener,
         now: OffsetDateTime,
     ) -> Result<Admission, credentials::Error> {
-        let recipient = file.value.recipient(secret, now)?;
+        let opened = self.opened(file);
+        let recipient = match &opened {
+            Some(_) => file.value.known_recipient(secret, now)?,
+            None => file.value.recipient(secret, now)?,
+        };
         // A line of the log says for whom it was.
         tracing::Span::current().record("actor", &*recipient.label);
         if !recipient.access.opens_credentials() {
             return Ok(Admission::Monitor);
         }
-        let bridge = self.open(file, secret, now)?.on_behalf_of(&recipient.label);
+        let bridge = match opened {
+            Some(bridge) => bridge,
+            None => self.open(file, secret, now)?,
+        };
+        let bridge = bridge.on_behalf_of(&recipient.label);
         Ok(match recipient.access {
             Access::Bearer {
                 scope: Scope::Admin,
@@ -345,16 +354,19 @@ impl Service {
         })
     }
 
+    /// What this version of the file opened, if that is done.
+    fn opened(&self, file: &Arc<Loaded<ScimSession>>) -> Option<Bridge> {
+        let unlocked = self.lock();
+        let open = unlocked.as_ref()?;
+        Arc::ptr_eq(&open.file, file).then(|| open.bridge.clone())
+    }
+
     fn open(
         &self,
         file: &Arc<Loaded<ScimSession>>,
         secret: &dyn Opener,
         now: OffsetDateTime,
     ) -> Result<Bridge, credentials::Error> {
-        let known = |open: &Unlocked| open.file.version == file.version;
-        if let Some(open) = self.lock().as_ref().filter(|open| known(open)) {
-            return Ok(open.bridge.clone());
-        }
         let credentials = Credentials::open(&file.value, secret, now)?;
         let digest = credentials.digest()?;
         let is_slow = matches!(credentials.connector, Connector::OpCli(_));

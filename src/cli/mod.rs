@@ -281,7 +281,8 @@ pub fn run() -> ExitCode {
         Err(error) => return misused(&error),
     };
     start_log();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    // One thread for all that waits; what computes or blocks has threads of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {

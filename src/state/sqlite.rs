@@ -1,14 +1,15 @@
 //! The store of a bridge on one machine: one SQLite file, which several processes may share.
 
 use std::{
-    path::Path,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql, Transaction,
+    TransactionBehavior, params,
 };
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,10 @@ use crate::private_file;
 
 /// Another process may hold the file's write lock for this long before we give up.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How many statements stay prepared; there are fewer.
+const STATEMENTS: usize = 64;
+/// So many records are read without leaving the thread: it takes less time than the way to another.
+const FEW: usize = 16;
 
 /// Records are JSON; what is looked up stands beside them in columns of its own.
 const SCHEMA: &str = "
@@ -87,8 +92,13 @@ const GUARD: &str = "guard";
 
 /// A [`StateStore`] in one SQLite file.
 #[derive(Clone)]
-pub struct SqliteStore {
-    connection: Arc<Mutex<Connection>>,
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Those that nobody reads with at present. Readers wait for no writer.
+    readers: Mutex<Vec<Connection>>,
 }
 
 impl SqliteStore {
@@ -96,31 +106,43 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self> {
         // It holds people's names and addresses.
         private_file::ensure(path).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(LOCK_PATIENCE)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-        })
+        let writer = Connection::open(path)?;
+        settle(&writer)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        writer.pragma_update(None, "foreign_keys", true)?;
+        writer.execute_batch(SCHEMA)?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+        })))
     }
 
-    /// Runs `work` on the connection, off the async threads.
-    async fn with<T: Send + 'static>(
+    /// Reads something small, found by its key, on this thread.
+    fn look_up<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let kept = lock(&self.0.readers).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let reader = Connection::open_with_flags(&self.0.path, flags)?;
+                settle(&reader)?;
+                reader
+            }
+        };
+        let result = work(&reader);
+        lock(&self.0.readers).push(reader);
+        result
+    }
+
+    /// Reads what may be long, off the async threads.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let connection = Arc::clone(&self.connection);
-        tokio::task::spawn_blocking(move || {
-            let mut connection = connection
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            work(&mut connection)
-        })
-        .await
-        .map_err(|error| Error::Unavailable(error.to_string()))?
+        let store = self.clone();
+        apart(move || store.look_up(work)).await
     }
 
     /// Runs `work` in a transaction that holds the write lock from its start, so that what it
@@ -129,9 +151,10 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.with(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let store = self.clone();
+        apart(move || {
+            let mut writer = lock(&store.0.writer);
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let answer = work(&transaction)?;
             transaction.commit()?;
             Ok(answer)
@@ -139,14 +162,8 @@ impl SqliteStore {
         .await
     }
 
-    async fn record<T: DeserializeOwned + Send + 'static>(
-        &self,
-        table: Table,
-        id: &str,
-    ) -> Result<Option<Versioned<T>>> {
-        let id = id.to_owned();
-        self.with(move |connection| read(connection, table, &id))
-            .await
+    fn record<T: DeserializeOwned>(&self, table: Table, id: &str) -> Result<Option<Versioned<T>>> {
+        self.look_up(|connection| read(connection, table, id))
     }
 
     async fn records<T: DeserializeOwned + Send + 'static>(
@@ -154,25 +171,26 @@ impl SqliteStore {
         table: Table,
         ids: &[&str],
     ) -> Result<Vec<Option<Versioned<T>>>> {
+        if ids.len() <= FEW {
+            return ids.iter().map(|id| self.record(table, id)).collect();
+        }
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-        self.with(move |connection| ids.iter().map(|id| read(connection, table, id)).collect())
+        self.read(move |connection| ids.iter().map(|id| read(connection, table, id)).collect())
             .await
     }
 
-    async fn id_where(&self, sql: &'static str, value: &str) -> Result<Option<String>> {
-        let value = value.to_owned();
-        self.with(move |connection| {
+    fn id_where(&self, sql: &str, value: &str) -> Result<Option<String>> {
+        self.look_up(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             Ok(statement.query_row([value], |row| row.get(0)).optional()?)
         })
-        .await
     }
 }
 
 #[async_trait]
 impl StateStore for SqliteStore {
     async fn person(&self, id: &str) -> Result<Option<Versioned<Person>>> {
-        self.record(Table::Person, id).await
+        self.record(Table::Person, id)
     }
 
     async fn people(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Person>>>> {
@@ -181,12 +199,11 @@ impl StateStore for SqliteStore {
 
     async fn person_by_external_id(&self, external_id: &str) -> Result<Option<String>> {
         self.id_where("SELECT id FROM person WHERE external_id = ?1", external_id)
-            .await
     }
 
     async fn people_by_email(&self, email: &str) -> Result<Vec<String>> {
         let email = email.to_lowercase();
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement = connection
                 .prepare_cached("SELECT id FROM person_email WHERE email = ?1 LIMIT 100")?;
             let ids = statement.query_map([email], |row| row.get(0))?;
@@ -241,7 +258,7 @@ impl StateStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<String>> {
         let (group, after) = (group.to_owned(), after.unwrap_or_default().to_owned());
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT id FROM person_out_of_group WHERE grp = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
             )?;
@@ -252,7 +269,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn people_removed(&self, until: Timestamp, limit: usize) -> Result<Vec<String>> {
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT id FROM person_removed WHERE since <= ?1 ORDER BY since LIMIT ?2",
             )?;
@@ -264,7 +281,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn managed_group(&self, id: &str) -> Result<Option<Versioned<ManagedGroup>>> {
-        self.record(Table::ManagedGroup, id).await
+        self.record(Table::ManagedGroup, id)
     }
 
     async fn managed_groups_by_id(
@@ -276,11 +293,11 @@ impl StateStore for SqliteStore {
 
     async fn managed_group_by_external_id(&self, external_id: &str) -> Result<Option<String>> {
         let sql = "SELECT id FROM managed_group WHERE external_id = ?1";
-        self.id_where(sql, external_id).await
+        self.id_where(sql, external_id)
     }
 
     async fn managed_groups(&self, offset: u64, limit: usize) -> Result<(Vec<String>, u64)> {
-        self.with(move |connection| {
+        self.read(move |connection| {
             let total = connection
                 .prepare_cached("SELECT count(*) FROM managed_group")?
                 .query_row([], |row| row.get(0))?;
@@ -312,7 +329,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn confirmation(&self, id: &str) -> Result<Option<Versioned<Confirmation>>> {
-        self.record(Table::Confirmation, id).await
+        self.record(Table::Confirmation, id)
     }
 
     async fn confirmations(&self, ids: &[&str]) -> Result<Vec<Option<Versioned<Confirmation>>>> {
@@ -325,7 +342,7 @@ impl StateStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(String, Versioned<Confirmation>)>> {
         let after = after.unwrap_or_default().to_owned();
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT record, version, id FROM confirmation
                  WHERE open AND id > ?1 ORDER BY id LIMIT ?2",
@@ -408,7 +425,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn guard(&self) -> Result<Versioned<Guard>> {
-        let known = self.record(Table::Guard, GUARD).await?;
+        let known = self.record(Table::Guard, GUARD)?;
         Ok(known.unwrap_or(Versioned {
             value: Guard::default(),
             version: 0,
@@ -431,7 +448,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn heartbeats(&self) -> Result<Heartbeats> {
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement =
                 connection.prepare_cached("SELECT source, record FROM heartbeat")?;
             let rows = statement.query_map([], |row| {
@@ -482,7 +499,7 @@ impl StateStore for SqliteStore {
             let number_of = |text: &str| text.parse::<i64>().unwrap_or(i64::MAX);
             (at, seq) = (number_of(moment), number_of(number));
         }
-        self.with(move |connection| {
+        self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT record, at, seq FROM audit WHERE (at, seq) > (?1, ?2)
                  ORDER BY at, seq LIMIT ?3",
@@ -589,6 +606,23 @@ impl Table {
             }
         }
     }
+}
+
+/// What every connection needs.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(LOCK_PATIENCE)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs work that waits for files, off the async threads.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::Unavailable(error.to_string()))?
 }
 
 fn read<T: DeserializeOwned>(
