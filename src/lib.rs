@@ -28,6 +28,7 @@
 //! | 4 | [`http`] | one router: authentication, SCIM routes, health, the status page, limits |
 //! | 5 | [`config`], [`service`] | settings, and the parts put together |
 //! | 5 | `pulse` | how the work goes, written down for monitors |
+//! | 5 | `session_share` | the state store as the place where account sessions are shared |
 //! | 5 | `function` | what the functions of both clouds have in common |
 //! | 5 | `cli` | the command line `scim-bridge` |
 //! | 5 | `bin/lambda`, `bin/azure` | `bootstrap`: the two functions on AWS; `handler`: those on Azure |
@@ -58,4 +59,5 @@ mod pulse;
 pub mod sandbox;
 pub mod scim;
 pub mod service;
+pub mod session_share;
 pub mod state;

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     account::{
         self, Account,
-        native::NativeAccount,
+        native::{NativeAccount, shared::SessionShare},
         op_cli::{OpAccount, Program},
         users_api::UsersApi,
     },
@@ -28,6 +28,7 @@ use crate::{
     },
     metrics,
     pulse::Pulse,
+    session_share::InStore,
     state::{self, StateStore, SweepOutcome},
 };
 
@@ -271,8 +272,9 @@ impl Service {
         self.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs out of the account, if anybody has signed in; for a process that stops. The account
-    /// should not have to wait for an idle session to end; nor do we wait long for the account.
+    /// Signs out of the account, if anybody has signed in and no other process uses the session;
+    /// for a process that stops and is not followed by others. The account should not have to wait
+    /// for an idle session to end; nor do we wait long for the account.
     pub async fn sign_out(&self) {
         let bridge = self.lock().take().map(|unlocked| unlocked.bridge);
         if let Some(bridge) = bridge {
@@ -374,7 +376,8 @@ impl Service {
         let bridge = match unlocked.as_ref() {
             Some(open) if open.digest == digest => open.bridge.clone(),
             _ => {
-                let account = account(credentials, self.client.clone(), &self.op);
+                let share: Arc<dyn SessionShare> = Arc::new(InStore(Arc::clone(&self.store)));
+                let account = account(credentials, self.client.clone(), &self.op, Some(share));
                 let store = Arc::clone(&self.store);
                 Bridge::new(account, store, self.settings.clone())
             }
@@ -532,14 +535,21 @@ fn outcome(swept: &Swept, strict: bool) -> SweepOutcome {
 }
 
 /// The account behind these credentials, by the connector that they are for. Nothing is done with
-/// them before it is used.
+/// them before it is used. `share` is where others find its session, if they are to.
 pub fn account(
     credentials: Credentials,
     client: reqwest::Client,
     op: &Program,
+    share: Option<Arc<dyn SessionShare>>,
 ) -> Arc<dyn Account> {
     let account: Arc<dyn Account> = match credentials.connector {
-        Connector::Native(native) => Arc::new(NativeAccount::new(native, client.clone())),
+        Connector::Native(native) => {
+            let native = NativeAccount::new(native, client.clone());
+            Arc::new(match share {
+                Some(share) => native.sharing(share),
+                None => native,
+            })
+        }
         Connector::OpCli(sign_in) => Arc::new(OpAccount::new(sign_in, op.clone())),
     };
     match credentials.users_api {

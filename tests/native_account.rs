@@ -21,6 +21,7 @@ use scim_bridge::{
     sandbox::{NewAccount, NewPerson, Options, Sandbox, person},
 };
 
+mod shared_session;
 mod users_api;
 
 /// What happens to a request before, or after, the service has seen it.

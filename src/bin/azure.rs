@@ -96,7 +96,7 @@ async fn run() -> Result<(), Error> {
     let listener = listener.map_err(|error| format!("port {port}: {error}"))?;
     let all = service_fn(move |request| handler.clone().answer(request));
     http::serve(listener, http::Service::new(all)).await?;
-    service.sign_out().await;
+    // The session is for the next instance.
     Ok(())
 }
 

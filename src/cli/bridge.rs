@@ -38,6 +38,6 @@ pub async fn open(place: &Place) -> Result<Bridge, Failure> {
         store.map_err(|error| Failure::failed(format!("state store {}: {error}", config.state)))?;
     let kept = Kept::read(place).await?;
     let opener = kept.opener().await?;
-    let account = service::account(kept.credentials(&*opener)?, client, &config.op);
+    let account = service::account(kept.credentials(&*opener)?, client, &config.op, None);
     Ok(Bridge::new(account, store, config.bridge).on_behalf_of(ACTOR))
 }

@@ -47,7 +47,7 @@ pub async fn sign_in(
             op: Some(standing),
         });
     }
-    let account = service::account(credentials, http, &op());
+    let account = service::account(credentials, http, &op(), None);
     let identity = account.identity().await;
     account.sign_out().await;
     Ok(SignedIn {

@@ -76,7 +76,7 @@ impl SymmetricKey {
         &self.id
     }
 
-    #[cfg(test)]
+    /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.key
     }

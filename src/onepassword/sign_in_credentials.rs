@@ -181,6 +181,16 @@ impl SignInCredentials {
     pub fn origin(&self) -> String {
         origin(&self.sign_in_address)
     }
+
+    /// 256 bits for another purpose, which tell nothing of the credentials: who has the same ones,
+    /// for the same account and device, has the same bits (HKDF-SHA256).
+    pub fn derive_secret(&self, purpose: &str) -> Result<Zeroizing<[u8; 32]>> {
+        let mut secret = Zeroizing::new([0; 64]);
+        secret[..32].copy_from_slice(self.srp_x.as_slice());
+        secret[32..].copy_from_slice(self.unlock_key.bytes());
+        let salt = format!("{} {}", self.origin(), self.device_uuid);
+        derivation::hkdf(secret.as_slice(), salt.as_bytes(), purpose)
+    }
 }
 
 /// A sign-in address with its scheme, without a slash behind it.

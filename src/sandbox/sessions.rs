@@ -8,7 +8,7 @@ use std::{
 
 use super::caller::Caller;
 use crate::onepassword::{
-    session::{ReplayWindow, Session, SessionKey},
+    session::{ReplayWindows, Session, SessionKey},
     srp::{Generation, PublicValue},
 };
 
@@ -40,7 +40,7 @@ struct Entry {
     email: String,
     phase: Phase,
     session: Option<Arc<Session>>,
-    window: ReplayWindow,
+    windows: ReplayWindows,
     used: Instant,
 }
 
@@ -95,7 +95,7 @@ impl Sessions {
                 email: email.to_owned(),
                 phase: Phase::Started,
                 session: None,
-                window: ReplayWindow::default(),
+                windows: ReplayWindows::default(),
                 used: Instant::now(),
             },
         );
@@ -164,7 +164,7 @@ impl Sessions {
         let mut entries = self.entries();
         entries.get_mut(id).is_some_and(|entry| {
             entry.used = Instant::now();
-            entry.window.accept(request_id)
+            entry.windows.accept(request_id)
         })
     }
 

@@ -3,7 +3,7 @@
 //! Losing a store loses no person: names as the provider sent them, its external ids, the list of
 //! managed groups, whom the bridge invited and whom the provider wants out, the clocks of running
 //! confirmations and of the removal guard, what the bridge's parts last noted of themselves, and the
-//! audit, nothing else. Until they are known again people are held rather than let in. Records carry a
+//! audit, nothing else; an account session that bridges share is sealed, and made anew. Until they are known again people are held rather than let in. Records carry a
 //! version, and every write is conditional on it, so that any number of bridges may share one store;
 //! only heartbeats are written over whatever is there.
 
@@ -122,6 +122,26 @@ pub trait StateStore: Send + Sync {
 
     /// Ends a claim. `Interrupted` leaves it to be taken over at once, `Done` forgets it.
     async fn end_creation(&self, key: &CreationKey, end: CreationEnd) -> Result<()>;
+
+    /// Takes part in the account session that bridges share under `key`, or in making it. One that
+    /// is over by `now`, or has no lane left, is as none.
+    ///
+    /// Who is to begin it has until `until` to [share](StateStore::share_session) it; then somebody
+    /// else may.
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn>;
+
+    /// Shares the session that `attempt` was to begin, whose lane 0 is the caller's.
+    /// [`Error::Conflict`] if somebody else began one since.
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()>;
+
+    /// Forgets what is known under `key` if it is what `end` says; whether it was.
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool>;
 
     /// What the guard remembers; nothing yet is version 0.
     async fn guard(&self) -> Result<Versioned<Guard>>;
@@ -392,6 +412,48 @@ pub enum CreationEnd {
     Done,
     /// It is not known how far it came.
     Interrupted,
+}
+
+/// An account session that bridges share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedSession {
+    /// Names it.
+    pub id: String,
+    /// Whatever it takes to use it, for those who can open it.
+    pub sealed: String,
+    /// When it is over at the latest.
+    pub until: Timestamp,
+}
+
+/// How many processes may use one session, its beginner counted.
+pub const SESSION_LANES: u32 = 1 << 16;
+
+/// The answer to [`StateStore::join_session`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionTurn {
+    /// There is one, and this lane of it is the caller's alone. Lanes are given in their order;
+    /// one whose answer was lost is nobody's.
+    Join {
+        /// The session.
+        session: SharedSession,
+        /// From 1.
+        lane: u16,
+    },
+    /// There is none: the caller is to begin one.
+    Begin,
+    /// Somebody is beginning one now.
+    Wait,
+}
+
+/// Why a session is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd<'a> {
+    /// This attempt to begin one failed: the next may try at once.
+    Failed(&'a str),
+    /// The session with this id is over.
+    Over(&'a str),
+    /// Who began the session with this id leaves, and nobody else has joined.
+    Alone(&'a str),
 }
 
 /// What the guard against a provider that removes too many people remembers.

@@ -1,8 +1,8 @@
 //! A store that remembers without writing: what a bridge that only observes works on.
 //!
-//! What is written stays in memory, over a store that is only read. Two things go through: the audit,
-//! which is there to say what would have been done, and heartbeats, which are true of a bridge that
-//! observes as of any other. Memory grows with the number of records that were
+//! What is written stays in memory, over a store that is only read. Three things go through: the audit,
+//! which is there to say what would have been done, and heartbeats and the account session that
+//! bridges share, which are true of a bridge that observes as of any other. Memory grows with the number of records that were
 //! written, and is gone with the process.
 
 use std::{
@@ -14,7 +14,8 @@ use async_trait::async_trait;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, SessionEnd, SessionTurn, SharedSession,
+    StateStore, Timestamp, Versioned,
 };
 
 /// How many people [`StateStore::people_by_email`] finds at most.
@@ -419,6 +420,24 @@ impl StateStore for Overlay {
             }
         }
         Ok(())
+    }
+
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn> {
+        self.inner.join_session(key, attempt, now, until).await
+    }
+
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()> {
+        self.inner.share_session(key, attempt, session).await
+    }
+
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool> {
+        self.inner.end_session(key, end).await
     }
 
     async fn guard(&self) -> Result<Versioned<Guard>> {

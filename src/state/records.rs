@@ -118,6 +118,12 @@ pub(super) fn milliseconds_of(at: Timestamp) -> i128 {
     at.unix_timestamp_nanos() / 1_000_000
 }
 
+/// The opposite of [`milliseconds_of`].
+pub(super) fn moment_of(milliseconds: i64) -> Result<Timestamp> {
+    let moment = Timestamp::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
+    moment.map_err(|error| Error::Corrupt(error.to_string()))
+}
+
 /// A moment as a part of a key: texts sort as time does.
 pub(super) fn milliseconds(at: Timestamp) -> String {
     format!("{:015}", milliseconds_of(at).max(0))

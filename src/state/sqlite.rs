@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    Heartbeat, Heartbeats, ManagedGroup, Person, Removal, Result, StateStore, Timestamp, Versioned,
-    records::{decode_heartbeats, encode, encode_heartbeat, from_json},
+    Heartbeat, Heartbeats, ManagedGroup, Person, Removal, Result, SESSION_LANES, SessionEnd,
+    SessionTurn, SharedSession, StateStore, Timestamp, Versioned,
+    records::{decode_heartbeats, encode, encode_heartbeat, from_json, moment_of},
 };
 use crate::private_file;
 
@@ -69,6 +70,18 @@ CREATE TABLE IF NOT EXISTS creation (
     key TEXT PRIMARY KEY,
     attempt TEXT NOT NULL,
     until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session_lease (
+    key TEXT PRIMARY KEY,
+    attempt TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared_session (
+    key TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    lanes INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS guard (
     id TEXT PRIMARY KEY,
@@ -424,6 +437,86 @@ impl StateStore for SqliteStore {
         .await
     }
 
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn> {
+        let (key, attempt) = (key.to_owned(), attempt.to_owned());
+        let (now, until) = (milliseconds(now), milliseconds(until));
+        self.write(move |transaction| {
+            let joined = transaction
+                .prepare_cached(
+                    "UPDATE shared_session SET lanes = lanes + 1
+                     WHERE key = ?1 AND until > ?2 AND lanes < ?3
+                     RETURNING id, sealed, until, lanes - 1",
+                )?
+                .query_row(params![key, now, SESSION_LANES], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })
+                .optional()?;
+            if let Some((id, sealed, until, lane)) = joined {
+                let until = moment_of(until)?;
+                let session = SharedSession { id, sealed, until };
+                return Ok(SessionTurn::Join { session, lane });
+            }
+            let taken = transaction
+                .prepare_cached(
+                    "INSERT INTO session_lease (key, attempt, until) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (key) DO UPDATE SET attempt = ?2, until = ?3 WHERE until <= ?4",
+                )?
+                .execute(params![key, attempt, until, now])?;
+            Ok(match taken {
+                0 => SessionTurn::Wait,
+                _ => SessionTurn::Begin,
+            })
+        })
+        .await
+    }
+
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()> {
+        let (key, attempt, session) = (key.to_owned(), attempt.to_owned(), session.clone());
+        self.write(move |transaction| {
+            end_lease(transaction, &key, &attempt)?
+                .then_some(())
+                .ok_or(Error::Conflict)?;
+            let until = milliseconds(session.until);
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO shared_session (key, id, sealed, until, lanes)
+                     VALUES (?1, ?2, ?3, ?4, 1)",
+                )?
+                .execute(params![key, session.id, session.sealed, until])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool> {
+        let key = key.to_owned();
+        let (sql, name) = match end {
+            SessionEnd::Failed(attempt) => {
+                let attempt = attempt.to_owned();
+                return self
+                    .write(move |transaction| end_lease(transaction, &key, &attempt))
+                    .await;
+            }
+            SessionEnd::Over(id) => ("DELETE FROM shared_session WHERE key = ?1 AND id = ?2", id),
+            SessionEnd::Alone(id) => (
+                "DELETE FROM shared_session WHERE key = ?1 AND id = ?2 AND lanes = 1",
+                id,
+            ),
+        };
+        let name = name.to_owned();
+        self.write(move |transaction| {
+            let ended = transaction.prepare_cached(sql)?.execute([key, name])?;
+            Ok(ended == 1)
+        })
+        .await
+    }
+
     async fn guard(&self) -> Result<Versioned<Guard>> {
         let known = self.record(Table::Guard, GUARD)?;
         Ok(known.unwrap_or(Versioned {
@@ -519,6 +612,14 @@ impl StateStore for SqliteStore {
         })
         .await
     }
+}
+
+/// Ends the lease of a session that is being begun; whether it was this attempt's.
+fn end_lease(transaction: &Transaction<'_>, key: &str, attempt: &str) -> Result<bool> {
+    let ended = transaction
+        .prepare_cached("DELETE FROM session_lease WHERE key = ?1 AND attempt = ?2")?
+        .execute([key, attempt])?;
+    Ok(ended == 1)
 }
 
 /// Keeps the columns that a person with this removal is found by.

@@ -16,7 +16,8 @@ use scim_bridge::{
     },
     state::{
         self, AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, Heartbeat,
-        Heartbeats, ManagedGroup, Person, StateStore, Timestamp, Versioned,
+        Heartbeats, ManagedGroup, Person, SessionEnd, SessionTurn, SharedSession, StateStore,
+        Timestamp, Versioned,
     },
 };
 use tokio::sync::Notify;
@@ -160,6 +161,9 @@ tapped! {
         fn put_confirmation(id: &str, confirmation: &Confirmation, version: u64) -> state::Result<()>;
         fn claim_creation(key: &CreationKey, attempt: &str, now: Timestamp, until: Timestamp) -> state::Result<Claim>;
         fn end_creation(key: &CreationKey, end: CreationEnd) -> state::Result<()>;
+        fn join_session(key: &str, attempt: &str, now: Timestamp, until: Timestamp) -> state::Result<SessionTurn>;
+        fn share_session(key: &str, attempt: &str, session: &SharedSession) -> state::Result<()>;
+        fn end_session(key: &str, end: SessionEnd<'_>) -> state::Result<bool>;
         fn guard() -> state::Result<Versioned<Guard>>;
         fn put_guard(guard: &Guard, version: u64) -> state::Result<()>;
         fn heartbeats() -> state::Result<Heartbeats>;

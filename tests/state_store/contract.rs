@@ -5,8 +5,8 @@ use std::{any::Any, sync::Arc};
 use scim_bridge::state::{
     AccountHeartbeat, AccountTrouble, AuditChange, AuditEntry, AuditOutcome, Claim, Confirmation,
     ConfirmationStatus, CreationEnd, CreationKey, Email, Error, Guard, Heartbeat, Heartbeats,
-    HoldReason, ManagedGroup, Person, ProviderHeartbeat, Removal, RemovalsInMinute, StateStore,
-    SweepHeartbeat, SweepOutcome, Timestamp, Versioned,
+    HoldReason, ManagedGroup, Person, ProviderHeartbeat, Removal, RemovalsInMinute, SessionEnd,
+    SessionTurn, SharedSession, StateStore, SweepHeartbeat, SweepOutcome, Timestamp, Versioned,
 };
 use time::Duration;
 
@@ -48,6 +48,13 @@ macro_rules! promises {
             claims_of_different_things_are_different,
             of_claims_at_the_same_time_one_gets_it,
             a_claim_that_was_cut_off_is_taken_over_once,
+            a_session_is_begun_by_one_and_joined_by_the_others,
+            of_many_one_begins_a_session,
+            of_many_each_gets_a_lane_of_its_own,
+            a_session_that_nobody_finishes_is_begun_by_the_next,
+            a_session_is_over_in_its_time,
+            a_session_is_ended_by_its_name,
+            who_leaves_learns_whether_they_were_alone,
             the_guard_begins_empty,
             the_guard_remembers_many_people,
             nobody_s_heart_beats_at_first,
@@ -759,6 +766,180 @@ pub async fn a_claim_that_was_cut_off_is_taken_over_once(stores: &Stores) {
     assert_eq!(first.await, ours("first"));
     let taken_over = Claim::Ours("first".into());
     one_of_many(stores, claim, |answer| *answer == taken_over).await;
+}
+
+fn session(id: &str) -> SharedSession {
+    SharedSession {
+        id: id.into(),
+        sealed: format!("sealed {id}"),
+        until: after(1000),
+    }
+}
+
+fn joined(id: &str, lane: u16) -> Result<SessionTurn, Error> {
+    let session = session(id);
+    Ok(SessionTurn::Join { session, lane })
+}
+
+/// Who asks at this moment, and will be done with a session of their own ten seconds later.
+async fn join(
+    store: &Arc<dyn StateStore>,
+    attempt: &str,
+    now: Timestamp,
+) -> Result<SessionTurn, Error> {
+    let until = now + Duration::seconds(10);
+    store.join_session("ann", attempt, now, until).await
+}
+
+const BEGIN: Result<SessionTurn, Error> = Ok(SessionTurn::Begin);
+const WAIT: Result<SessionTurn, Error> = Ok(SessionTurn::Wait);
+
+pub async fn a_session_is_begun_by_one_and_joined_by_the_others(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    assert_eq!(join(one, "one", START).await, BEGIN);
+    assert_eq!(join(other, "two", after(9)).await, WAIT);
+    one.share_session("ann", "one", &session("A"))
+        .await
+        .unwrap();
+    assert_eq!(join(other, "two", after(9)).await, joined("A", 1));
+    assert_eq!(join(one, "three", after(9)).await, joined("A", 2));
+    // Other credentials, another session.
+    let bob = other.join_session("bob", "two", after(9), after(19)).await;
+    assert_eq!(bob, BEGIN);
+    // A failed attempt holds nobody up.
+    let failed = SessionEnd::Failed;
+    assert_eq!(other.end_session("bob", failed("one")).await, Ok(false));
+    assert_eq!(other.end_session("bob", failed("two")).await, Ok(true));
+    let bob = one.join_session("bob", "one", after(9), after(19)).await;
+    assert_eq!(bob, BEGIN);
+    // Nor does it end what others share.
+    assert_eq!(one.end_session("ann", failed("one")).await, Ok(false));
+    assert_eq!(join(one, "four", after(9)).await, joined("A", 3));
+}
+
+async fn turn(store: Arc<dyn StateStore>, number: usize) -> SessionTurn {
+    join(&store, &number.to_string(), START).await.unwrap()
+}
+
+pub async fn of_many_one_begins_a_session(stores: &Stores) {
+    let begins = |turn: &SessionTurn| *turn == SessionTurn::Begin;
+    let turns = one_of_many(stores, turn, begins).await;
+    let waiting = turns.iter().filter(|turn| **turn == SessionTurn::Wait);
+    assert_eq!(waiting.count(), turns.len() - 1);
+    // And takes over from who was cut off.
+    let later = |store, number: usize| async move {
+        let store: Arc<dyn StateStore> = store;
+        join(&store, &format!("later {number}"), after(10)).await
+    };
+    one_of_many(stores, later, |turn| *turn == BEGIN).await;
+}
+
+pub async fn of_many_each_gets_a_lane_of_its_own(stores: &Stores) {
+    assert_eq!(join(&stores.one, "one", START).await, BEGIN);
+    stores
+        .one
+        .share_session("ann", "one", &session("A"))
+        .await
+        .unwrap();
+    let is_first = |turn: &SessionTurn| matches!(turn, SessionTurn::Join { lane: 1, .. });
+    let turns = one_of_many(stores, turn, is_first).await;
+    let lane = |turn: &SessionTurn| match turn {
+        SessionTurn::Join { session, lane } if session.id == "A" => *lane,
+        other => panic!("{other:?}"),
+    };
+    let mut lanes: Vec<u16> = turns.iter().map(lane).collect();
+    lanes.sort_unstable();
+    assert_eq!(lanes, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+pub async fn a_session_that_nobody_finishes_is_begun_by_the_next(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    assert_eq!(join(one, "one", START).await, BEGIN);
+    assert_eq!(join(other, "two", after(10)).await, BEGIN);
+    // Who comes back too late shares nothing, and holds nobody up.
+    let late = one.share_session("ann", "one", &session("A")).await;
+    assert_eq!(late, CONFLICT);
+    let failed = one.end_session("ann", SessionEnd::Failed("one")).await;
+    assert_eq!(failed, Ok(false));
+    assert_eq!(join(one, "three", after(11)).await, WAIT);
+    other
+        .share_session("ann", "two", &session("B"))
+        .await
+        .unwrap();
+    let late = one.share_session("ann", "one", &session("A")).await;
+    assert_eq!(late, CONFLICT);
+    assert_eq!(join(one, "three", after(11)).await, joined("B", 1));
+    // Nor does somebody share who never was to begin one.
+    let nobody = one.share_session("bob", "one", &session("A")).await;
+    assert_eq!(nobody, CONFLICT);
+    // Late, but nobody has minded.
+    assert_eq!(one.join_session("eve", "one", START, after(1)).await, BEGIN);
+    one.share_session("eve", "one", &session("E"))
+        .await
+        .unwrap();
+    let eve = one.join_session("eve", "two", after(60), after(70)).await;
+    assert_eq!(eve, joined("E", 1));
+}
+
+pub async fn a_session_is_over_in_its_time(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    assert_eq!(join(one, "one", START).await, BEGIN);
+    one.share_session("ann", "one", &session("A"))
+        .await
+        .unwrap();
+    assert_eq!(join(other, "two", after(999)).await, joined("A", 1));
+    assert_eq!(join(other, "two", after(1000)).await, BEGIN);
+    assert_eq!(join(one, "three", after(1000)).await, WAIT);
+    let next = SharedSession {
+        until: after(2000),
+        ..session("B")
+    };
+    other.share_session("ann", "two", &next).await.unwrap();
+    let turn = join(one, "three", after(1000)).await;
+    assert_eq!(
+        turn,
+        Ok(SessionTurn::Join {
+            session: next,
+            lane: 1
+        })
+    );
+}
+
+pub async fn a_session_is_ended_by_its_name(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    let over = SessionEnd::Over;
+    assert_eq!(one.end_session("ann", over("A")).await, Ok(false));
+    assert_eq!(join(one, "one", START).await, BEGIN);
+    assert_eq!(one.end_session("ann", over("A")).await, Ok(false));
+    one.share_session("ann", "one", &session("A"))
+        .await
+        .unwrap();
+    assert_eq!(other.end_session("ann", over("B")).await, Ok(false));
+    assert_eq!(other.end_session("bob", over("A")).await, Ok(false));
+    assert_eq!(join(other, "two", START).await, joined("A", 1));
+    assert_eq!(other.end_session("ann", over("A")).await, Ok(true));
+    assert_eq!(one.end_session("ann", over("A")).await, Ok(false));
+    assert_eq!(join(one, "three", START).await, BEGIN);
+    assert_eq!(join(other, "two", START).await, WAIT);
+}
+
+pub async fn who_leaves_learns_whether_they_were_alone(stores: &Stores) {
+    let Stores { one, other, .. } = stores;
+    let alone = SessionEnd::Alone;
+    assert_eq!(join(one, "one", START).await, BEGIN);
+    one.share_session("ann", "one", &session("A"))
+        .await
+        .unwrap();
+    assert_eq!(one.end_session("ann", alone("B")).await, Ok(false));
+    assert_eq!(one.end_session("ann", alone("A")).await, Ok(true));
+    assert_eq!(join(other, "two", START).await, BEGIN);
+    other
+        .share_session("ann", "two", &session("B"))
+        .await
+        .unwrap();
+    assert_eq!(join(one, "three", START).await, joined("B", 1));
+    assert_eq!(other.end_session("ann", alone("B")).await, Ok(false));
+    assert_eq!(join(one, "four", START).await, joined("B", 2));
 }
 
 pub async fn the_guard_begins_empty(stores: &Stores) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use scim_bridge::state::{
     AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, Heartbeat, Heartbeats,
-    ManagedGroup, Person, Result, StateStore, Timestamp, Versioned, overlay::Overlay,
+    ManagedGroup, Person, Result, SessionEnd, SessionTurn, SharedSession, StateStore, Timestamp,
+    Versioned, overlay::Overlay,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -151,6 +152,24 @@ impl StateStore for Halfway {
 
     async fn end_creation(&self, key: &CreationKey, end: CreationEnd) -> Result<()> {
         self.now.end_creation(key, end).await
+    }
+
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn> {
+        self.now.join_session(key, attempt, now, until).await
+    }
+
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()> {
+        self.now.share_session(key, attempt, session).await
+    }
+
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool> {
+        self.now.end_session(key, end).await
     }
 
     async fn guard(&self) -> Result<Versioned<Guard>> {

@@ -1,11 +1,14 @@
 """moto's AWS stand-in on a free loopback port. Prints the port; ends when standard input does."""
 
+import copy
 import json
 import os
 import sys
+import threading
 
 from moto.apigateway.models import RestAPI
 from moto.awslambda.models import LambdaFunction
+from moto.dynamodb.models import DynamoDBBackend
 from moto.server import ThreadedMotoServer
 
 
@@ -54,7 +57,27 @@ def tell_policies_as_api_gateway_does():
     RestAPI.to_dict = escaped
 
 
+def write_one_at_a_time():
+    """Makes a conditional write one step, as it is in DynamoDB.
+
+    moto looks at the item first and changes it then, and another request may come between.
+    """
+    lock = threading.RLock()
+
+    def alone(write):
+        def locked(*rest, **named):
+            with lock:
+                # What is there now, whatever becomes of it while the answer is written.
+                return copy.deepcopy(write(*rest, **named))
+
+        return locked
+
+    for name in ["put_item", "update_item", "delete_item", "transact_write_items"]:
+        setattr(DynamoDBBackend, name, alone(getattr(DynamoDBBackend, name)))
+
+
 tell_the_whole_configuration()
+write_one_at_a_time()
 tell_policies_as_api_gateway_does()
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
 server.start()

@@ -1,4 +1,7 @@
 //! One session for all callers, and the patience of a good client.
+//!
+//! Nothing is asked of those with whom the session is shared before a caller needs one, nor while
+//! there is one.
 
 use std::{
     sync::{
@@ -17,6 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     refusals::{Failure, from_protocol},
+    shared::{self, SessionShare},
     sign_in::{self, Service},
 };
 use crate::{
@@ -51,6 +55,8 @@ pub(super) struct Connection {
     service: Option<Arc<Service>>,
     credentials: Arc<SignInCredentials>,
     shared: Arc<SharedState>,
+    /// With whom else the session is shared.
+    share: Option<Arc<dyn SessionShare>>,
 }
 
 /// What outlives the caller that began a sign-in.
@@ -71,6 +77,8 @@ type Outcome = std::result::Result<Arc<Session>, Failure>;
 #[derive(Default)]
 struct State {
     session: Option<Arc<Session>>,
+    /// The id of the last session, which others may have too, if the account has ended it.
+    over: Option<String>,
     under_way: Option<Shared<BoxFuture<'static, Outcome>>>,
     /// Why no sign-in is tried, and until when.
     held: Option<(Instant, Failure)>,
@@ -100,6 +108,15 @@ impl Connection {
             service: Service::new(http, &credentials.origin()).map(Arc::new),
             credentials: Arc::new(credentials),
             shared: Arc::default(),
+            share: None,
+        }
+    }
+
+    /// The same, whose session others may use too.
+    pub(super) fn sharing(self, share: Arc<dyn SessionShare>) -> Self {
+        Self {
+            share: Some(share),
+            ..self
         }
     }
 
@@ -121,6 +138,7 @@ impl Connection {
                 state: Mutex::new(state),
                 sign_ins: AtomicU64::new(0),
             }),
+            share: None,
         }
     }
 
@@ -199,8 +217,8 @@ impl Connection {
             .map_err(|failure| (failure, Some(session)))
     }
 
-    /// The session, signing in if there is none. Callers that come while a sign-in is under way
-    /// wait for it and share its outcome, good or bad.
+    /// The session; the one that others share or a sign-in's if there is none. Callers that come
+    /// while that is under way wait for it and share its outcome, good or bad.
     async fn session(&self) -> std::result::Result<(&Service, Arc<Session>), Failure> {
         let service = self.service.as_ref().ok_or_else(|| {
             Failure::Final(Error::CredentialsRefused(
@@ -209,7 +227,8 @@ impl Connection {
         })?;
         let under_way = {
             let mut state = self.shared.lock();
-            if let Some(session) = &state.session {
+            let session = state.session.as_ref();
+            if let Some(session) = session.filter(|session| !session.is_used_up()) {
                 return Ok((service, Arc::clone(session)));
             }
             if let Some(failure) = state.held_back() {
@@ -219,7 +238,8 @@ impl Connection {
                 // One with an outcome is here only if its task was lost.
                 Some(under_way) if under_way.peek().is_none() => under_way.clone(),
                 _ => {
-                    let begun = self.begin(Arc::clone(service));
+                    let over = state.over.take();
+                    let begun = self.begin(Arc::clone(service), over);
                     state.under_way.insert(begun).clone()
                 }
             }
@@ -227,26 +247,38 @@ impl Connection {
         Ok((service, under_way.await?))
     }
 
-    /// Begins a sign-in. It is a task of its own, so that a caller who gives up leaves its outcome
+    /// Looks for a session that others share, or begins a sign-in. It is a task of its own, so that a caller who gives up leaves its outcome
     /// to the next one.
-    fn begin(&self, service: Arc<Service>) -> Shared<BoxFuture<'static, Outcome>> {
+    fn begin(
+        &self,
+        service: Arc<Service>,
+        over: Option<String>,
+    ) -> Shared<BoxFuture<'static, Outcome>> {
         let (credentials, shared) = (Arc::clone(&self.credentials), Arc::clone(&self.shared));
+        let share = self.share.clone();
         let calls = AccountCalls::current();
         let task = tokio::spawn(async move {
-            let outcome = calls
-                .count(sign_in::sign_in(&service, &credentials))
-                .await
-                .map(Arc::new)
-                .map_err(shut_out);
-            let mut state = shared.lock();
-            *state = match &outcome {
-                Ok(session) => {
+            let sign_in = async {
+                let signed_in = sign_in::sign_in(&service, &credentials).await;
+                signed_in.inspect(|_| {
                     shared.sign_ins.fetch_add(1, Ordering::Relaxed);
-                    State {
-                        session: Some(Arc::clone(session)),
-                        ..State::default()
+                })
+            };
+            let outcome = calls.count(async {
+                match share {
+                    None => sign_in.await,
+                    Some(share) => {
+                        shared::session(&*share, &credentials, over.as_deref(), sign_in).await
                     }
                 }
+            });
+            let outcome = outcome.await.map(Arc::new).map_err(shut_out);
+            let mut state = shared.lock();
+            *state = match &outcome {
+                Ok(session) => State {
+                    session: Some(Arc::clone(session)),
+                    ..State::default()
+                },
                 Err(failure) => {
                     tracing::warn!(error = %failure.clone().into_error(), "sign-in to the account failed");
                     State {
@@ -271,12 +303,21 @@ impl Connection {
             .is_some_and(|current| Arc::ptr_eq(current, ended))
         {
             state.session = None;
+            // Without request ids it ended for us alone.
+            let for_all = ended.is_shared() && !ended.is_used_up();
+            state.over = for_all.then(|| ended.id().to_owned());
         }
     }
 
+    /// Ends the session, unless others use it too.
     pub(super) async fn sign_out(&self) -> Result<()> {
         let session = self.shared.lock().session.take();
         if let (Some(service), Some(session)) = (&self.service, session) {
+            if let Some(share) = self.share.as_ref().filter(|_| session.is_shared())
+                && !shared::leave(&**share, &self.credentials, &session).await
+            {
+                return Ok(());
+            }
             sealed::<(), serde_json::Value>(
                 service,
                 &session,
@@ -367,7 +408,7 @@ pub(super) fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
 }
 
 /// Between half of the pause and the whole, so that instances do not come back together.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let mut byte = [128];
     // Without randomness the pause is three quarters: good enough.
     let _ = getrandom::fill(&mut byte);

@@ -1,6 +1,7 @@
 //! The connector that speaks the account service's own protocol.
 //!
 //! * `connection`: one session for all callers, retries, deadlines.
+//! * [`shared`]: the same session for other processes.
 //! * `sign_in`: the exchange that begins a session.
 //! * `refusals`: what the server's errors mean.
 //! * `keys`: the keys that are at hand.
@@ -20,9 +21,10 @@ mod members;
 mod refusals;
 #[cfg(feature = "local")]
 pub mod setup;
+pub mod shared;
 mod sign_in;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -36,6 +38,7 @@ use crate::onepassword::{
 };
 use connection::Connection;
 use keys::Keys;
+use shared::SessionShare;
 
 /// How long a call may take in all, sign-in and repetitions included.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -61,6 +64,14 @@ impl NativeAccount {
     /// With another limit for each call.
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// With a session that others with the same credentials may use too.
+    pub fn sharing(self, share: Arc<dyn SessionShare>) -> Self {
+        Self {
+            connection: self.connection.sharing(share),
+            ..self
+        }
     }
 
     /// How often this value has signed in; for tests and metrics.

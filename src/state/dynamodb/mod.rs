@@ -14,10 +14,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, SESSION_LANES, SessionEnd, SessionTurn,
+    SharedSession, StateStore, Timestamp, Versioned,
     records::{
         ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, HEARTBEATS, TRANSACTION, decode_heartbeats,
-        decode_line, digest, encode, encode_heartbeat, fit, milliseconds, milliseconds_of, random,
+        decode_line, digest, encode, encode_heartbeat, fit, milliseconds, milliseconds_of,
+        moment_of, random,
     },
 };
 use table::{Condition, Item, Key, Range, Table, Written, get_number, get_text, number, text};
@@ -444,6 +446,93 @@ impl StateStore for DynamoStore {
         }
     }
 
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn> {
+        let (key, now) = (session(key), milliseconds_of(now));
+        let is_there = Condition::new("session_until > :now AND lanes < :lanes")
+            .with(":now", number(now))
+            .with(":lanes", number(SESSION_LANES))
+            .with(":one", number(1));
+        let there = match self.table.update(&key, "ADD lanes :one", &is_there).await? {
+            Written::Done(item) => return joined(&item),
+            Written::Refused(there) => there,
+        };
+        let held_until = get_number(&there, "held_until");
+        if held_until.is_some_and(|until| i128::from(until) > now) {
+            return Ok(SessionTurn::Wait);
+        }
+        let is_none = Condition::new(
+            "(attribute_not_exists(held_until) OR held_until <= :now) AND \
+             (attribute_not_exists(session_until) OR session_until <= :now OR lanes >= :lanes)",
+        );
+        let begun = self
+            .table
+            .update(
+                &key,
+                "SET attempt = :attempt, held_until = :until, expires = :expires \
+                 REMOVE session_id, sealed, session_until, lanes",
+                &is_none
+                    .with(":now", number(now))
+                    .with(":lanes", number(SESSION_LANES))
+                    .with(":attempt", text(attempt))
+                    .with(":until", number(milliseconds_of(until)))
+                    .with(":expires", number(until.unix_timestamp())),
+            )
+            .await?;
+        Ok(match begun {
+            Written::Done(_) => SessionTurn::Begin,
+            // Ours, by a request whose answer was lost.
+            Written::Refused(there) if get_text(&there, "attempt") == Some(attempt) => {
+                SessionTurn::Begin
+            }
+            Written::Refused(_) => SessionTurn::Wait,
+        })
+    }
+
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()> {
+        let shared = self
+            .table
+            .update(
+                &self::session(key),
+                "SET session_id = :id, sealed = :sealed, session_until = :until, lanes = :one, \
+                 expires = :expires REMOVE attempt, held_until",
+                &Condition::new("attempt = :attempt")
+                    .with(":attempt", text(attempt))
+                    .with(":id", text(&session.id))
+                    .with(":sealed", text(&session.sealed))
+                    .with(":until", number(milliseconds_of(session.until)))
+                    .with(":one", number(1))
+                    .with(":expires", number(session.until.unix_timestamp())),
+            )
+            .await?;
+        match shared {
+            Written::Done(_) => Ok(()),
+            // By a request whose answer was lost.
+            Written::Refused(there) if get_text(&there, "session_id") == Some(&session.id) => {
+                Ok(())
+            }
+            Written::Refused(_) => Err(Error::Conflict),
+        }
+    }
+
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool> {
+        let is_so = match end {
+            SessionEnd::Failed(attempt) => {
+                Condition::new("attempt = :attempt").with(":attempt", text(attempt))
+            }
+            SessionEnd::Over(id) => Condition::new("session_id = :id").with(":id", text(id)),
+            SessionEnd::Alone(id) => Condition::new("session_id = :id AND lanes = :one")
+                .with(":id", text(id))
+                .with(":one", number(1)),
+        };
+        self.table.delete_if(&session(key), &is_so).await
+    }
+
     async fn guard(&self) -> Result<Versioned<Guard>> {
         let known = self.record(Kind::Guard, "removals").await?;
         Ok(known.unwrap_or(Versioned {
@@ -607,6 +696,28 @@ fn out_of(group: &str) -> String {
 
 fn heartbeat_of(name: &str) -> Key {
     Key::new(partition("HEARTBEAT", name), "-")
+}
+
+fn session(key: &str) -> Key {
+    Key::new(partition("SESSION", key), "-")
+}
+
+/// What somebody got who has taken a lane.
+fn joined(item: &Item) -> Result<SessionTurn> {
+    let incomplete = || Error::Corrupt("an incomplete session".to_owned());
+    let text = |name| {
+        get_text(item, name)
+            .map(str::to_owned)
+            .ok_or_else(incomplete)
+    };
+    let number = |name| get_number(item, name).ok_or_else(incomplete);
+    let lane = u16::try_from(number("lanes")? - 1).map_err(|_| incomplete())?;
+    let session = SharedSession {
+        id: text("session_id")?,
+        sealed: text("sealed")?,
+        until: moment_of(number("session_until")?)?,
+    };
+    Ok(SessionTurn::Join { session, lane })
 }
 
 fn claim(key: &CreationKey) -> Key {

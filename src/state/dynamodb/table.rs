@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        put_item::PutItemError, transact_write_items::TransactWriteItemsError,
-        update_item::UpdateItemError,
+        delete_item::DeleteItemError, put_item::PutItemError,
+        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
     },
     types::{
         AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
@@ -348,6 +348,30 @@ impl Table {
         let answer = quietly(request.send()).await;
         answer.map_err(|error| self.error(&error))?;
         Ok(())
+    }
+
+    /// Deletes an item for which the condition holds; whether it did.
+    pub(super) async fn delete_if(&self, key: &Key, condition: &Condition) -> Result<bool> {
+        let request = self
+            .client()
+            .await?
+            .delete_item()
+            .table_name(&self.arn.name)
+            .set_key(Some(key.item()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_values(condition.values());
+        match quietly(request.send()).await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(refused))
+                if matches!(
+                    refused.err(),
+                    DeleteItemError::ConditionalCheckFailedException(_)
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.error(&error)),
+        }
     }
 
     /// Writes all or nothing. The answer is the place of the first write whose condition did not

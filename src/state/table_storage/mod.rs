@@ -19,10 +19,11 @@ use serde_json::Value;
 
 use super::{
     AuditEntry, Claim, Confirmation, ConfirmationStatus, CreationEnd, CreationKey, Error, Guard,
-    Heartbeat, Heartbeats, ManagedGroup, Person, Result, StateStore, Timestamp, Versioned,
+    Heartbeat, Heartbeats, ManagedGroup, Person, Result, SESSION_LANES, SessionEnd, SessionTurn,
+    SharedSession, StateStore, Timestamp, Versioned,
     records::{
         ATTEMPTS, BY_EMAIL, CLAIM_KEPT, FORMAT, TRANSACTION, decode, decode_heartbeats,
-        decode_line, encode, encode_heartbeat, fit, milliseconds, random,
+        decode_line, encode, encode_heartbeat, fit, milliseconds, moment_of, pause, random,
     },
 };
 use batch::{Kind, Properties, Write};
@@ -36,6 +37,7 @@ const PEOPLE: &str = "people";
 const GROUPS: &str = "groups";
 const CONFIRMATIONS: &str = "confirmations";
 const GUARD: &str = "guard";
+const SESSIONS: &str = "sessions";
 const CLAIMS: &str = "claims";
 const HEARTBEATS: &str = "heartbeats";
 const AUDIT: &str = "audit";
@@ -48,12 +50,16 @@ const OUT_OF: &str = "out-of";
 const REMOVED: &str = "removed";
 const OPEN: &str = "open";
 const CLAIM: &str = "claim";
+const SESSION: &str = "session";
 
 /// What the guard's only record is known by.
 const REMOVALS: &str = "removals";
 
 /// How long what is too old is looked for, beside something else.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How often a session that many join at once is tried. Each time somebody gets a lane.
+const SESSION_ATTEMPTS: u32 = 12;
 
 /// How many records are read at the same time, where there are many: no request reads more than
 /// one by its key.
@@ -440,6 +446,88 @@ impl StateStore for TableStore {
         self.table.write(CLAIMS, vec![write]).await.map(drop)
     }
 
+    async fn join_session(
+        &self,
+        key: &str,
+        attempt: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<SessionTurn> {
+        let now = milliseconds(now);
+        let lease = texts([
+            ("attempt", attempt.to_owned()),
+            ("held_until", milliseconds(until)),
+            ("expires", milliseconds(until)),
+        ]);
+        let turn = self.change_session(key, |there| {
+            let Some(there) = there else {
+                return Ok(Change::Write(
+                    Kind::Insert(lease.clone()),
+                    SessionTurn::Begin,
+                ));
+            };
+            let of = |name| text(there, name).unwrap_or_default();
+            let lanes = lanes(there);
+            if *of("session_until") > *now && lanes < SESSION_LANES {
+                let session = shared_session(there)?;
+                let taken = session_properties(&session, lanes + 1);
+                let lane = u16::try_from(lanes).unwrap_or(u16::MAX);
+                let joined = SessionTurn::Join { session, lane };
+                return Ok(Change::Write(Kind::Replace(taken, etag(there)?), joined));
+            }
+            Ok(match *of("held_until") > *now {
+                // By a request whose answer was lost.
+                true if of("attempt") == attempt => Change::Leave(SessionTurn::Begin),
+                true => Change::Leave(SessionTurn::Wait),
+                false => {
+                    let lease = Kind::Replace(lease.clone(), etag(there)?);
+                    Change::Write(lease, SessionTurn::Begin)
+                }
+            })
+        });
+        let turn = turn.await?;
+        // What other credentials left behind; to begin a session is seldom.
+        if turn == SessionTurn::Begin {
+            self.drop_old(SESSIONS, "expires", &now).await;
+        }
+        Ok(turn)
+    }
+
+    async fn share_session(&self, key: &str, attempt: &str, session: &SharedSession) -> Result<()> {
+        let shared = session_properties(session, 1);
+        self.change_session(key, |there| {
+            let of = |name| there.and_then(|there| text(there, name));
+            match there {
+                // By a request whose answer was lost.
+                Some(_) if of("session_id") == Some(&session.id) => Ok(Change::Leave(())),
+                Some(there) if of("attempt") == Some(attempt) => {
+                    let shared = Kind::Replace(shared.clone(), etag(there)?);
+                    Ok(Change::Write(shared, ()))
+                }
+                _ => Err(Error::Conflict),
+            }
+        })
+        .await
+    }
+
+    async fn end_session(&self, key: &str, end: SessionEnd<'_>) -> Result<bool> {
+        self.change_session(key, |there| {
+            let of = |name| there.and_then(|there| text(there, name));
+            let is_so = match end {
+                SessionEnd::Failed(attempt) => of("attempt") == Some(attempt),
+                SessionEnd::Over(id) => of("session_id") == Some(id),
+                SessionEnd::Alone(id) => {
+                    of("session_id") == Some(id) && there.is_some_and(|there| lanes(there) == 1)
+                }
+            };
+            Ok(match there.filter(|_| is_so) {
+                None => Change::Leave(false),
+                Some(there) => Change::Write(Kind::DeleteIf(etag(there)?), true),
+            })
+        })
+        .await
+    }
+
     async fn guard(&self) -> Result<Versioned<Guard>> {
         let known = self.record(GUARD, REMOVALS).await?;
         Ok(known.unwrap_or(Versioned {
@@ -520,7 +608,36 @@ impl StateStore for TableStore {
     }
 }
 
+/// What becomes of a session's entity, and what is answered then.
+enum Change<T> {
+    Leave(T),
+    Write(Kind, T),
+}
+
 impl TableStore {
+    /// Reads the session under `key` and does with it what `decide` says; again, after a pause, if
+    /// somebody else wrote it meanwhile.
+    async fn change_session<T>(
+        &self,
+        key: &str,
+        decide: impl Fn(Option<&Properties>) -> Result<Change<T>> + Send + Sync,
+    ) -> Result<T> {
+        let row = row(SESSION, &[key]);
+        for attempt in 0..SESSION_ATTEMPTS {
+            let there = self.table.get(SESSIONS, &row).await?;
+            let (kind, answer) = match decide(there.as_ref())? {
+                Change::Leave(answer) => return Ok(answer),
+                Change::Write(kind, answer) => (kind, answer),
+            };
+            let write = vec![Write::new(&*row, kind)];
+            if let Written::Done = self.table.write(SESSIONS, write).await? {
+                return Ok(answer);
+            }
+            pause(attempt).await;
+        }
+        Err(Error::Conflict)
+    }
+
     async fn claim(
         &self,
         key: &CreationKey,
@@ -600,6 +717,35 @@ impl Record {
         };
         Write::new(self.row.as_str(), kind)
     }
+}
+
+fn lanes(there: &Properties) -> u32 {
+    let lanes = there.get("lanes").and_then(Value::as_u64);
+    lanes
+        .and_then(|lanes| u32::try_from(lanes).ok())
+        .unwrap_or(SESSION_LANES)
+}
+
+fn session_properties(session: &SharedSession, lanes: u32) -> Properties {
+    let mut properties = texts([
+        ("session_id", session.id.clone()),
+        ("sealed", session.sealed.clone()),
+        ("session_until", milliseconds(session.until)),
+        ("expires", milliseconds(session.until)),
+    ]);
+    properties.insert("lanes".to_owned(), lanes.into());
+    properties
+}
+
+fn shared_session(there: &Properties) -> Result<SharedSession> {
+    let incomplete = || Error::Corrupt("an incomplete session".to_owned());
+    let of = |name| text(there, name).map(str::to_owned).ok_or_else(incomplete);
+    let until: i64 = of("session_until")?.parse().map_err(|_| incomplete())?;
+    Ok(SharedSession {
+        id: of("session_id")?,
+        sealed: of("sealed")?,
+        until: moment_of(until)?,
+    })
 }
 
 fn claim_row(key: &CreationKey) -> String {
