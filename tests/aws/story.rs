@@ -62,3 +62,29 @@ async fn every_gateway_gets_answers_of_its_own() {
         stranger.error(404, None);
     }
 }
+
+#[tokio::test]
+async fn a_cold_function_goes_on_with_the_session_of_another() {
+    let world = World::new().await;
+    let Some(cloud) = Cloud::new(&world).await else {
+        return;
+    };
+    let first = Function::start(&world, &cloud, Handler::Scim, &[]).await;
+    first.get("/Users?count=0").await.ok();
+    let (sign_ins, requests) = (world.sign_ins(), world.requests());
+    let second = Function::start(&world, &cloud, Handler::Scim, &[]).await;
+    let updates = cloud.requests("DynamoDB_20120810.UpdateItem");
+    let name = r#"userName eq "ann@example.com""#;
+    assert_eq!(second.find("/Users", name).await.len(), 0);
+    // One request to the table for the session, and of the account only what was asked for.
+    let joined = cloud.requests("DynamoDB_20120810.UpdateItem");
+    assert_eq!(joined, updates + 1);
+    assert_eq!(world.requests(), requests + 1);
+    // Warm, it needs nothing more, and the sweep has a lane too.
+    second.get("/Users?count=0").await.ok();
+    assert_eq!(cloud.requests("DynamoDB_20120810.UpdateItem"), joined);
+    let sweep = Function::start(&world, &cloud, Handler::Sweep, &[]).await;
+    assert_eq!(sweep.swept().await["confirmed"], 0);
+    first.get("/Users?count=0").await.ok();
+    assert_eq!(world.sign_ins(), sign_ins);
+}

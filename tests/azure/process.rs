@@ -35,7 +35,7 @@ async fn a_handler_that_dies_is_missed_by_nobody() {
 }
 
 #[tokio::test]
-async fn a_handler_that_is_told_to_stop_finishes_and_signs_out() {
+async fn a_handler_that_is_told_to_stop_leaves_its_session_to_the_next() {
     let world = World::new().await;
     let Some(cloud) = Cloud::new(&world).await else {
         return;
@@ -44,7 +44,17 @@ async fn a_handler_that_is_told_to_stop_finishes_and_signs_out() {
     app.get("/Users?count=0").await.ok();
     app.host.signal("TERM").await;
     until(async || (app.host.handler().await == Handler::Ended).then_some(())).await;
-    assert_eq!(world.asked_about("/session/signout").len(), 1);
+    assert_eq!(world.asked_about("/session/signout").len(), 0);
+    // Which starts cold, and asks the account only what it wants to know.
+    let (sign_ins, requests) = (world.sign_ins(), world.requests());
+    let next = App::start(&world, &cloud, &[]).await;
+    next.get("/Users?filter=userName%20eq%20%22a%40example.com%22")
+        .await
+        .ok();
+    assert_eq!(
+        (world.sign_ins(), world.requests()),
+        (sign_ins, requests + 1)
+    );
 }
 
 /// A platform that takes no more lines is no reason to lose what was done.

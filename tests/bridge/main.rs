@@ -22,6 +22,7 @@ mod paths;
 mod removal;
 mod scim2_tester;
 mod secrets;
+mod sessions;
 mod setup;
 mod stores;
 mod support;

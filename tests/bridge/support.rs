@@ -497,6 +497,17 @@ impl Bridge {
         }
     }
 
+    /// Tells the process to stop, as a platform does, and waits until it has.
+    #[allow(dead_code, reason = "for another test binary")]
+    pub async fn stop(mut self) {
+        let pid = self.process.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(told.unwrap().success());
+        // The account's server runs on this thread and has to go on.
+        let ended = tokio::task::spawn_blocking(move || self.process.wait().unwrap());
+        assert!(ended.await.unwrap().success());
+    }
+
     /// Ends the process as a crash would.
     pub fn kill(mut self) {
         self.process.kill().unwrap();

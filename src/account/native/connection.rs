@@ -418,14 +418,86 @@ pub(super) fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::AtomicU16;
+
+    use async_trait::async_trait;
     use axum::{Router, routing::get};
 
-    use super::*;
-    use crate::onepassword::session::SessionKey;
+    use super::{
+        shared::{End, NotShared, Sealed, Turn},
+        *,
+    };
+    use crate::onepassword::{envelope::SymmetricKey, session::SessionKey};
+
+    /// A place with a session for whoever comes, in the lane after theirs.
+    struct Place(String, AtomicU16);
+
+    #[async_trait]
+    impl SessionShare for Place {
+        async fn join(&self, _: &str, _: &str, _: Duration) -> Joined {
+            let shared = Sealed {
+                id: ID.to_owned(),
+                sealed: self.0.clone(),
+            };
+            Ok(Turn::Join(shared, self.1.fetch_add(1, Ordering::Relaxed)))
+        }
+
+        async fn share(&self, _: &str, _: &str, _: &Sealed, _: Duration) -> Done {
+            Err(NotShared("nobody is to sign in".to_owned()))
+        }
+
+        async fn end(&self, _: &str, _: End<'_>) -> Done {
+            Err(NotShared("the session is not over".to_owned()))
+        }
+    }
+
+    type Joined = std::result::Result<Turn, NotShared>;
+    type Done = std::result::Result<bool, NotShared>;
+
+    const ID: &str = "OO6SPXFPJBA7TODFAZTGG6RGTM";
+
+    #[tokio::test]
+    async fn a_lane_that_is_used_up_is_followed_by_another() {
+        let credentials = serde_json::json!({
+            "signInAddress": "http://127.0.0.1:9",
+            "userAuth": {
+                "method": "SRPg-4096", "alg": "PBES2g-HS256", "iterations": 1, "salt": "AAAA"
+            },
+            "email": "bridge@example.com",
+            "srpX": "01".repeat(32),
+            "muk": SymmetricKey::new("mp", [2; 32]),
+            "secretKey": "A3-ABCDEF",
+            "deviceUuid": "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+        });
+        let credentials: SignInCredentials = serde_json::from_value(credentials).unwrap();
+        let sealed = shared::seal(&Session::new(ID, &SessionKey::new([7; 32])), &credentials);
+        let place = Place(sealed.unwrap(), AtomicU16::new(5));
+        let http = crate::outbound::client(None).unwrap();
+        let connection = Connection::new(credentials, http).sharing(Arc::new(place));
+        let lane = async || {
+            let (_, session) = connection.session().await.unwrap();
+            let header = session.sign("GET", "a.example", "/");
+            let id = session.verify(&header, "GET", "a.example", "/").unwrap();
+            (id >> 16, session)
+        };
+        for expected in [5, 6] {
+            let (number, session) = lane().await;
+            assert_eq!((number, lane().await.0), (expected, expected));
+            while !session.is_used_up() {
+                session.sign("GET", "a.example", "/");
+            }
+            // What is refused then was refused for that.
+            if expected == 5 {
+                connection.forget(&session);
+            }
+        }
+        assert_eq!(lane().await.0, 7);
+        assert_eq!(connection.sign_ins(), 0);
+    }
 
     #[tokio::test]
     async fn an_error_in_an_envelope_with_status_200_is_one() {
-        let session = Session::new("OO6SPXFPJBA7TODFAZTGG6RGTM", &SessionKey::new([7; 32]));
+        let session = Session::new(ID, &SessionKey::new([7; 32]));
         let mut router = Router::new();
         for (path, text) in [
             ("/over", r#"{"errorCode": 102}"#),

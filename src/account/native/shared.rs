@@ -208,6 +208,15 @@ pub(super) async fn session(
     }
 }
 
+/// What a session is shared as.
+#[cfg(test)]
+pub(super) fn seal(
+    session: &Session,
+    credentials: &SignInCredentials,
+) -> onepassword::Result<String> {
+    session.to_shared(&SymmetricKey::new(SEAL, *credentials.derive_secret(SEAL)?))
+}
+
 /// Whether nobody else uses this session, which is forgotten then. Where nobody says, somebody may.
 pub(super) async fn leave(
     share: &dyn SessionShare,
