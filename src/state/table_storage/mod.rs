@@ -59,7 +59,7 @@ const REMOVALS: &str = "removals";
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How often a session that many join at once is tried. Each time somebody gets a lane.
-const SESSION_ATTEMPTS: u32 = 12;
+const SESSION_ATTEMPTS: u32 = 6;
 
 /// How many records are read at the same time, where there are many: no request reads more than
 /// one by its key.
