@@ -25,22 +25,27 @@ use super::{Fault, Service, service};
 struct Place {
     _dir: tempfile::TempDir,
     file: PathBuf,
+    store: SqliteStore,
 }
 
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("state.db");
-        SqliteStore::open(&file).unwrap();
-        Self { _dir: dir, file }
+        let store = SqliteStore::open(&file).unwrap();
+        Self {
+            _dir: dir,
+            file,
+            store,
+        }
     }
 
     /// A process that has just started.
     fn instance(&self, service: &Service) -> NativeAccount {
-        let store = SqliteStore::open(&self.file).unwrap();
+        let store = Arc::new(self.store.clone());
         let account =
             NativeAccount::new(service.credentials.clone(), outbound::client(None).unwrap());
-        account.sharing(Arc::new(InStore(Arc::new(store))))
+        account.sharing(Arc::new(InStore(store)))
     }
 
     /// What somebody does who writes to the store without the credentials.

@@ -22,11 +22,11 @@ use crate::onepassword::{
 };
 
 /// How long a sign-in may take before somebody else begins one.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(12);
 /// How long a session is shared at most; a warm process goes on with it.
 const SHARED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long others are waited for who sign in. A call has its sign-in still before it then.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the place may take for each answer.
 const ANSWER: Duration = Duration::from_secs(3);
 /// The first pause before a session is asked for again, and the longest.
