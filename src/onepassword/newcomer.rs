@@ -44,7 +44,7 @@ impl Newcomer {
             secret_key_format: secret_key.format().to_owned(),
             secret_key_id: secret_key.id().to_owned(),
             user_auth: credentials.user_auth.clone(),
-            verifier: SecretText::new(credentials.srp_verifier.to_hex().to_string()),
+            verifier: SecretText::new(credentials.verifier().to_hex().to_string()),
             keyset: keyset.sealed_for_owner(&credentials.unlock_key, &unlock)?,
         };
         Ok(Self {

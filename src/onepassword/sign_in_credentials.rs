@@ -122,8 +122,10 @@ pub struct SignInCredentials {
     /// 32 bytes, as hex in JSON.
     #[serde(with = "hex_bytes")]
     pub srp_x: Zeroizing<[u8; 32]>,
-    /// `g^x`, which goes into every sign-in: computed once, as it never changes.
-    pub srp_verifier: Verifier,
+    /// `g^x`, which goes into every sign-in and never changes. `None` in credentials that are older
+    /// than this member, and in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srp_verifier: Option<Verifier>,
     /// The account unlock key.
     #[serde(rename = "muk")]
     pub unlock_key: SymmetricKey,
@@ -147,7 +149,7 @@ impl SignInCredentials {
         Ok(Self {
             sign_in_address: sign_in_address.into(),
             email: email.trim().to_owned(),
-            srp_verifier: Verifier::from_x(&srp_x),
+            srp_verifier: Some(Verifier::from_x(&srp_x)),
             srp_x,
             unlock_key: unlock.unlock_key(email, password, secret_key)?,
             secret_key: SecretText::new(secret_key.text().to_string()),
@@ -165,16 +167,13 @@ impl SignInCredentials {
             .strip_prefix(TOKEN_PREFIX)
             .ok_or(malformed.clone())?;
         let json = Zeroizing::new(base64url::decode(text, "service-account token")?);
-        let mut members: serde_json::Value =
-            serde_json::from_slice(&json).map_err(|_| malformed.clone())?;
-        let x = members["srpX"].as_str().unwrap_or_default();
-        let x = data_encoding::HEXLOWER.decode(x.as_bytes());
-        let x = x
-            .ok()
-            .and_then(|x| x.try_into().ok())
-            .ok_or(malformed.clone())?;
-        members["srpVerifier"] = Verifier::from_x(&x).to_hex().as_str().into();
-        serde_json::from_value(members).map_err(|_| malformed)
+        serde_json::from_slice(&json).map_err(|_| malformed)
+    }
+
+    /// `g^x`. Costs one exponentiation if it was not kept.
+    pub fn verifier(&self) -> Verifier {
+        let kept = self.srp_verifier.clone();
+        kept.unwrap_or_else(|| Verifier::from_x(&self.srp_x))
     }
 
     /// The address with its scheme, without a slash behind it.

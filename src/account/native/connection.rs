@@ -247,8 +247,8 @@ impl Connection {
         Ok((service, under_way.await?))
     }
 
-    /// Looks for a session that others share, or begins a sign-in. It is a task of its own, so that a caller who gives up leaves its outcome
-    /// to the next one.
+    /// Looks for a session that others share, or begins a sign-in. It is a task of its own, so that
+    /// a caller who gives up leaves its outcome to the next one.
     fn begin(
         &self,
         service: Arc<Service>,

@@ -73,7 +73,7 @@ impl Visit {
             user_auth,
             email,
             srp_x,
-            srp_verifier,
+            srp_verifier: Some(srp_verifier),
             // Signing in does not need it, and only who has signed in learns how it is derived.
             unlock_key: SymmetricKey::new(UNLOCK_KEY_ID, [0; 32]),
             secret_key: SecretText::new(secret_key.text().to_string()),

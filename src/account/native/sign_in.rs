@@ -1,7 +1,7 @@
 //! Sign-in, generation 2: start, exchange of A and B, proofs, completion.
 //!
 //! Of the three exponentiations only the last stands in the way: `g^a` is computed while the first
-//! request is under way, and `g^x` came with the credentials.
+//! request is under way, and `g^x` came with the credentials, or is computed with the second.
 
 use std::sync::Arc;
 
@@ -185,21 +185,24 @@ pub(super) async fn sign_in(
         session_id: None,
         a: client.public().to_hex(),
     };
-    let server: ServerValue = service
-        .plain(
+    let raise = Arc::clone(credentials);
+    let (verifier, server) = tokio::join!(
+        compute(move || Ok(raise.verifier())),
+        service.plain::<_, ServerValue>(
             Step::Exchange,
             Method::POST,
             "/api/v2/auth",
             Some(&id),
             Some(&exchange),
-        )
-        .await?;
+        ),
+    );
+    let (verifier, server) = (verifier.map_err(Failure::Final)?, server?);
     let server = PublicValue::parse(&server.b).map_err(wrong)?;
 
     let (agree, session_id, b) = (Arc::clone(credentials), id.clone(), server.clone());
     let (client, key) = compute(move || {
-        let (x, verifier) = (&agree.srp_x, &agree.srp_verifier);
-        let key = client.session_key(Generation::Two, &session_id, x, verifier, &b)?;
+        let x = &agree.srp_x;
+        let key = client.session_key(Generation::Two, &session_id, x, &verifier, &b)?;
         Ok((client, key))
     })
     .await
