@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check check-dependencies check-terraform check-bicep package-aws deploy-aws package-azure can-deploy-azure \
-  deploy-azure test-tools \
+  deploy-azure test-tools bench bench-peers bench-soak bench-bridge \
   prerequisites
 
 DIR ?= .local
@@ -194,6 +194,34 @@ target/tools/node/installed: tests/support/package.json
 	  echo "with npm, and a package registry; this is what went wrong (all of it is in target/tools/node/log):"; \
 	  tail -n 3 target/tools/node/log; \
 	fi
+
+# What measures is built without the library's features: it starts programs, and needs none of them.
+MIX = SCIM_BRIDGE=target/release/scim-bridge cargo bench --locked --quiet --no-default-features --bench mix --
+# Seconds of the soak.
+SECONDS ?= 600
+
+bench: bench-bridge ## measure the provider mix, and growth: 8 minutes, 5 more to make the accounts (QUICK=1: 1 minute)
+	$(MIX) mix
+
+bench-peers: bench-bridge ## the same mix on other SCIM servers, installed from PyPI and npm: 6 minutes
+	@$(call install-peer,target/bench/peers/venv,python3 -m venv target/bench/peers/venv && \
+	  target/bench/peers/venv/bin/pip install --quiet -r benches/peers/requirements.txt)
+	@mkdir -p target/bench/peers/node && cp benches/peers/package.json benches/peers/server.js target/bench/peers/node
+	@$(call install-peer,target/bench/peers/node/node_modules,npm install --prefix target/bench/peers/node \
+	  --no-package-lock --no-audit --no-fund --ignore-scripts --fetch-retries=1 --fetch-retry-mintimeout=1000)
+	$(MIX) peers target/bench/peers
+
+# What cannot be installed is not measured: what it would have been in, and how it is installed.
+install-peer = test -d $(1) || { $(2); } >target/bench/peers/log 2>&1 || { \
+  rm -rf $(1); echo "SKIPPED: a SCIM server to compare with. It needs a package registry; this is what went wrong:"; \
+  tail -n 3 target/bench/peers/log; }
+
+bench-soak: bench-bridge ## 25 requests a second of the mix for 10 minutes (SECONDS=600)
+	$(MIX) soak $(SECONDS)
+
+bench-bridge: prerequisites
+	@mkdir -p target/bench/peers
+	cargo build --release --locked --bin scim-bridge
 
 prerequisites:
 	@command -v cargo >/dev/null || { \
