@@ -196,7 +196,7 @@ target/tools/node/installed: tests/support/package.json
 	fi
 
 # What measures is built without the library's features: it starts programs, and needs none of them.
-MIX = SCIM_BRIDGE=target/release/scim-bridge cargo bench --locked --quiet --no-default-features --bench mix --
+MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge cargo bench --locked --no-default-features --bench mix --
 # Seconds of the soak.
 SECONDS ?= 600
 

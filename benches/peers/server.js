@@ -58,6 +58,8 @@ const authenticated = (request) => {
   if (request.header("Authorization") !== `Bearer ${token}`) throw new Error("another token");
   return "provider";
 };
-express()
+const server = express()
   .use("/scim/v2", new SCIMMYRouters({ type: "bearer", handler: authenticated }))
   .listen(Number(port), "127.0.0.1");
+// Longer than the slowest answer: a connection is not closed under a provider who waits for its turn.
+server.keepAliveTimeout = 120_000;
