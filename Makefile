@@ -200,7 +200,7 @@ MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge cargo bench --locked --no
 # Seconds of the soak.
 SECONDS ?= 600
 
-bench: bench-bridge ## measure the provider mix, and growth: 8 minutes, 5 more to make the accounts (QUICK=1: 1 minute)
+bench: bench-bridge ## measure the provider mix, and growth: 5 minutes, 4 more to make the accounts (QUICK=1: 1 minute)
 	$(MIX) mix
 
 bench-peers: bench-bridge ## the same mix on other SCIM servers, installed from PyPI and npm: 6 minutes

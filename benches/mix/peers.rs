@@ -5,12 +5,12 @@ use std::{
     net::Ipv4Addr,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
     Extent,
-    load::{COMERS, Load, Target},
+    load::{COMERS, Target},
     measure::{Amount, Measured, bare_beside, grouped, measure, mebibytes, met, ratio, times},
     seed::{self, Plan, Seed},
     support::{
@@ -158,7 +158,7 @@ impl Peer {
             group: String::new(),
             looks_up: true,
         };
-        target.ids = seed::people(&target, Plan::MIDDLE.people, SEEDING).await;
+        target.ids = seed::people(&target, Plan::MIDDLE.people, SEEDING).await?;
         let members = Plan::MIDDLE.groups[0].min(target.ids.len() - COMERS);
         target.group = seed::group(&target, "Everybody", &target.ids[..members], members).await?;
         let seen = measure(&target, &[&process], amount).await;

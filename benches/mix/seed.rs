@@ -10,10 +10,11 @@ use std::{
 };
 
 use futures_util::future;
+use hyper::body::Bytes;
 use serde_json::Value;
 
 use crate::{
-    client::Connection,
+    client::{Call, Connection},
     load::{COMERS, CONNECTIONS, Target},
     provider,
     world::{self, World},
@@ -115,6 +116,7 @@ fn stamp(plan: &Plan) -> String {
     include_str!("../../src/sandbox/schema.sql").hash(&mut hasher);
     include_str!("../../src/state/sqlite.rs").hash(&mut hasher);
     include_str!("../../src/state/records.rs").hash(&mut hasher);
+    include_str!("../../src/state/overlay.rs").hash(&mut hasher);
     format!("{:016x}\n", hasher.finish())
 }
 
@@ -125,7 +127,9 @@ async fn make(plan: &Plan, dir: &Path) {
     ];
     let world = World::start(dir, plan.port, &at_once);
     let mut target = world.target();
-    target.ids = people(&target, plan.people, Duration::from_secs(600)).await;
+    target.ids = people(&target, plan.people, Duration::from_secs(600))
+        .await
+        .unwrap();
     let mut groups = Vec::new();
     for members in plan.groups {
         let name = format!("Group of {members}");
@@ -143,7 +147,10 @@ async fn make(plan: &Plan, dir: &Path) {
 
 /// Creates so many people over all connections, fewer if the time is over before. Returns their
 /// ids.
-pub async fn people(target: &Target, count: usize, limit: Duration) -> Vec<String> {
+///
+/// # Errors
+/// What the server answered instead.
+pub async fn people(target: &Target, count: usize, limit: Duration) -> Result<Vec<String>, String> {
     let begun = Instant::now();
     let calls = (0..CONNECTIONS).map(|first| async move {
         let mut connection = Connection::new(target.address, &target.token);
@@ -153,21 +160,21 @@ pub async fn people(target: &Target, count: usize, limit: Duration) -> Vec<Strin
                 break;
             }
             let call = provider::create(target.base, &provider::address(person));
-            let answer = connection.send(&call).await.unwrap();
-            assert_eq!(answer.status, 201, "{:?}", answer.body);
-            ids.push(id(&answer.body));
+            ids.push(id(&done(&mut connection, &call).await?));
         }
-        ids
+        Ok::<_, String>(ids)
     });
-    let shares = future::join_all(calls).await;
-    let whole = shares.iter().map(Vec::len).min().unwrap() * CONNECTIONS;
-    let whole = if begun.elapsed() > limit {
-        whole
-    } else {
+    let shares: Vec<Vec<String>> = future::try_join_all(calls).await?;
+    // Of each round over the connections that all of them have finished.
+    let rounds = shares.iter().map(Vec::len).min().unwrap();
+    let all: usize = shares.iter().map(Vec::len).sum();
+    let whole = if all == count {
         count
+    } else {
+        rounds * CONNECTIONS
     };
     let nth = |person: usize| shares[person % CONNECTIONS][person / CONNECTIONS].clone();
-    (0..whole).map(nth).collect()
+    Ok((0..whole).map(nth).collect())
 }
 
 /// Makes a group, and brings the members in, so many at once. Returns its id.
@@ -182,25 +189,22 @@ pub async fn group(
 ) -> Result<String, String> {
     let mut connection = Connection::new(target.address, &target.token);
     let call = provider::create_group(target.base, name);
-    let answer = connection
-        .send(&call)
-        .await
-        .map_err(|error| error.to_string())?;
-    if answer.status != 201 {
-        return Err(format!("{} {:?}", answer.status, answer.body));
-    }
-    let group = id(&answer.body);
+    let group = id(&done(&mut connection, &call).await?);
     for members in members.chunks(at_once) {
         let call = provider::add(target.base, &group, members);
-        let answer = connection
-            .send(&call)
-            .await
-            .map_err(|error| error.to_string())?;
-        if ![200, 204].contains(&answer.status) {
-            return Err(format!("{} {:?}", answer.status, answer.body));
-        }
+        done(&mut connection, &call).await?;
     }
     Ok(group)
+}
+
+/// The body of an answer that says that it was done.
+async fn done(connection: &mut Connection, call: &Call) -> Result<Bytes, String> {
+    let answer = connection.send(call).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status {
+        200..300 => Ok(answer.body),
+        status => Err(format!("{status} {:?}", answer.body)),
+    }
 }
 
 fn id(body: &[u8]) -> String {
