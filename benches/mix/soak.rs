@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use crate::{
+    Extent,
     load::Load,
     measure::{mebibytes, met},
     seed::{Plan, Seed},
     support::{
-        results::{self, table},
+        results::table,
         stats::{quantile, short},
     },
 };
 
 /// Requests in a second: what Entra ID asks an endpoint to take.
 const PACE: u32 = 25;
+
+/// So many seconds are a result.
+const LONG: u64 = 600;
 
 /// Runs for so many seconds.
 pub async fn run(seconds: u64) {
@@ -81,6 +85,10 @@ pub async fn run(seconds: u64) {
         "\n### Aims\n\n{}",
         table(&["", "aim", "measured", ""], &rows)
     );
-    results::write("soak", "Soak", &text);
+    let extent = match seconds {
+        LONG.. => Extent::Full,
+        _ => Extent::Quick,
+    };
+    extent.show("soak", "Soak", &text);
     assert_eq!(failed, 0, "{:?}", first.failure.or(second.failure));
 }
