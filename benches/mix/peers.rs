@@ -30,6 +30,8 @@ struct Peer {
     name: &'static str,
     version: &'static str,
     base: &'static str,
+    /// What is in that folder once it is installed.
+    needs: &'static str,
     /// How many times the bridge's processor time it takes at least.
     aim: Option<f64>,
     /// How it is started, from the folder that it was installed in.
@@ -41,6 +43,7 @@ const PEERS: [Peer; 2] = [
         name: "scimmy with express, `userName` indexed",
         version: "1.3.5",
         base: "/scim/v2",
+        needs: "node/node_modules",
         aim: None,
         command: |tools, port| {
             let mut command = Command::new("node");
@@ -54,6 +57,7 @@ const PEERS: [Peer; 2] = [
         name: "scim2-server",
         version: "0.8.3",
         base: "/v2",
+        needs: "venv/bin/scim2-server",
         aim: Some(500.0),
         command: |tools, port| {
             let mut command = Command::new(tools.join("venv/bin/scim2-server"));
@@ -143,11 +147,11 @@ impl Peer {
         tools: &Path,
         amount: Amount,
     ) -> Result<(Measured, usize, u64), String> {
-        let port = free_port();
-        let mut command = (self.command)(tools, &port.to_string());
-        if !Path::new(command.get_program()).exists() && command.get_program() != "node" {
+        if !tools.join(self.needs).exists() {
             return Err("it is not installed".to_owned());
         }
+        let port = free_port();
+        let mut command = (self.command)(tools, &port.to_string());
         let mut process = Process::start(command.stderr(Stdio::null()));
         process.until_listening(port);
         let mut target = Target {
