@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check check-dependencies check-terraform check-bicep package-aws deploy-aws package-azure can-deploy-azure \
-  deploy-azure test-tools bench bench-peers bench-soak bench-bridge \
+  deploy-azure test-tools bench bench-peers bench-soak bench-bridge bench-cold bench-micro bench-guard \
   prerequisites
 
 DIR ?= .local
@@ -195,8 +195,9 @@ target/tools/node/installed: tests/support/package.json
 	  tail -n 3 target/tools/node/log; \
 	fi
 
-# What measures is built without the library's features: it starts programs, and needs none of them.
-MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge cargo bench --locked --no-default-features --bench mix --
+# What measures is built with as few of the library's features as it needs.
+BENCH = cargo bench --locked --no-default-features
+MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge $(BENCH) --bench mix --
 # Seconds of the soak.
 SECONDS ?= 600
 
@@ -222,6 +223,22 @@ bench-soak: bench-bridge ## 25 requests a second of the mix for 10 minutes (SECO
 bench-bridge: prerequisites
 	@mkdir -p target/bench/peers
 	cargo build --release --locked --bin scim-bridge
+
+bench-micro: prerequisites ## measure single steps: 1 minute
+	$(BENCH) --features aws --bench micro -- results
+
+bench-guard: prerequisites ## count instructions of hot paths: 1 minute (UPDATE=1 writes benches/guard/baseline.json)
+	$(BENCH) --bench guard
+
+COLD = SCIM_BRIDGE=target/release/scim-bridge BOOTSTRAP=target/release/bootstrap HANDLER=target/release/handler \
+  HELLO=target/bench/hello/release/hello
+
+bench-cold: prerequisites ## measure cold starts of the functions: 2 minutes (QUICK=1: half a minute)
+	cargo build --release --locked --bin scim-bridge
+	cargo build --release --locked --no-default-features --features aws --bin bootstrap
+	cargo build --release --locked --no-default-features --features azure --bin handler
+	cargo build --release --locked --manifest-path benches/cold/hello/Cargo.toml --target-dir target/bench/hello
+	$(COLD) $(BENCH) --bench cold
 
 prerequisites:
 	@command -v cargo >/dev/null || { \

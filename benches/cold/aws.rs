@@ -118,7 +118,8 @@ async fn answer(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Resp
     let came = Instant::now();
     // Azure's handler looks for a table here.
     let Some(target) = headers.get("x-amz-target") else {
-        return StatusCode::NOT_FOUND.into_response();
+        let error = json!({ "odata.error": { "code": "TableNotFound" } });
+        return (StatusCode::NOT_FOUND, error.to_string()).into_response();
     };
     let target = target.to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap();

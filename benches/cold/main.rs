@@ -72,12 +72,12 @@ async fn main() {
     let starts = starts(&world, rounds).await;
     let sign_in = sign_in::measure(&world, rounds).await;
     let text = [
-        format!("Medians of {rounds} starts, taken in turns."),
+        format!("Medians of {rounds} starts of each kind, taken in turns.\n"),
         table_of_starts(&starts),
         table_of_phases(&starts),
         table_of_aims(&world, &starts, &sign_in),
     ];
-    results::write("cold", "Cold start", &text.join("\n\n"));
+    results::write("cold", "Cold start", &text.join("\n"));
 }
 
 impl World {
@@ -384,10 +384,12 @@ fn table_of_aims(world: &World, kinds: &[Kind], sign_in: &SignIn) -> String {
     let (bridge, hello) = (kind(PING), kind(HELLO));
     let ready = |kind: &Kind| kind.median(|took| took.ready);
     let slower = ratio(ready(bridge), ready(hello));
+    let until_ready = |kind: &Kind| kind.median(|took| took.cpu_until_ready);
+    let costs = ratio(until_ready(bridge), until_ready(hello));
     row(
         "P5",
         "ready after at most 1.5 × hello in Rust",
-        format!("{slower:.2} ×"),
+        format!("{slower:.2} ×, with {costs:.2} × its CPU"),
         slower <= 1.5,
     );
     let cpu = |kind: &Kind| kind.median(|took| took.cpu_of_answer);
