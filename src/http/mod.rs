@@ -47,6 +47,7 @@ mod limits;
 mod lists;
 mod media;
 pub mod provider;
+#[cfg(feature = "serve")]
 mod serve;
 mod users;
 
@@ -54,6 +55,7 @@ pub use activity::Served;
 pub use base::Mount;
 pub use body::MayLackBody;
 pub use guard::Invocation;
+#[cfg(feature = "serve")]
 pub use serve::{serve, told_to_stop};
 
 /// Who lets requests in, and to which bridge.
