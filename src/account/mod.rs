@@ -4,10 +4,13 @@
 //! stay inside a connector. Reads of one thing cost one look-up, or few; lists are pages by ordered
 //! key. `docs/connectors.md` tells administrators what differs between connectors.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use time::OffsetDateTime;
+
+use crate::onepassword::{messages::administration::Awaiting, rsa::PublicKey};
 
 pub mod native;
 pub mod op_cli;
@@ -37,6 +40,19 @@ pub trait Account: Send + Sync {
 
     /// One person by id; `None` if the account has none, or deleted it.
     async fn member(&self, id: &MemberId) -> Result<Option<Member>>;
+
+    /// One person by id, with the groups that they belong to.
+    async fn member_with_groups(&self, id: &MemberId) -> Result<Option<(Member, Vec<GroupName>)>> {
+        let Some(member) = self.member(id).await? else {
+            return Ok(None);
+        };
+        match self.groups_of(id).await {
+            Ok(groups) => Ok(Some((member, groups))),
+            // Deleted in between.
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 
     /// Those of up to [`MAX_BATCH`] people that exist, in the order asked.
     async fn members_by_id(&self, ids: &[MemberId]) -> Result<Vec<Member>>;
@@ -79,6 +95,21 @@ pub trait Account: Send + Sync {
     /// is not the one with this `fingerprint` is [`Error::KeyChanged`], and nothing happens.
     async fn confirm(&self, id: &MemberId, fingerprint: &KeyFingerprint) -> Result<Member>;
 
+    /// One person, and what it takes to confirm them, in one look; `None` if the account has none,
+    /// or deleted them.
+    async fn waiting(&self, id: &MemberId) -> Result<Option<Waiting>> {
+        let member = self.member(id).await?;
+        Ok(member.map(|member| Waiting {
+            member,
+            awaiting: None,
+        }))
+    }
+
+    /// Confirms a person after that look, as [`confirm`](Self::confirm) does after none.
+    async fn let_in(&self, person: &Waiting, fingerprint: &KeyFingerprint) -> Result<Member> {
+        self.confirm(&person.member.id, fingerprint).await
+    }
+
     /// Suspends a person: signed out at once, nothing lost.
     async fn suspend(&self, id: &MemberId) -> Result<Member>;
 
@@ -90,6 +121,20 @@ pub trait Account: Send + Sync {
 
     /// The groups that a person belongs to.
     async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>>;
+
+    /// The same for up to [`MAX_BATCH`] people; the answer has one place for each id, in their
+    /// order. Who does not exist belongs to none.
+    async fn groups_of_each(&self, ids: &[MemberId]) -> Result<Vec<Vec<GroupName>>> {
+        let look_ups: Vec<_> = ids.iter().map(|id| self.groups_of(id)).collect();
+        let groups = stream::iter(look_ups).buffered(LOOK_UPS);
+        groups
+            .map(|groups| match groups {
+                Err(Error::NotFound(_)) => Ok(Vec::new()),
+                groups => groups,
+            })
+            .try_collect()
+            .await
+    }
 
     /// Creates a group together with its keys.
     ///
@@ -118,15 +163,45 @@ pub trait Account: Send + Sync {
     /// A page of a group's members (without its key managers), in stable order.
     async fn group_members(&self, id: &GroupId, page: &Page) -> Result<Listing<Member>>;
 
-    /// Whether a person belongs to a group, at the cost of one look-up.
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool>;
+    /// A group, and a page of its members as of [`group_members`](Self::group_members).
+    async fn group_with_members(
+        &self,
+        id: &GroupId,
+        page: &Page,
+    ) -> Result<Option<(Group, Listing<Member>)>> {
+        let Some(group) = self.group(id).await? else {
+            return Ok(None);
+        };
+        match self.group_members(id, page).await {
+            Ok(members) => Ok(Some((group, members))),
+            // Deleted in between.
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A group, and how these people stand to it: what has to be known before they are put in or
+    /// taken out. The cost does not grow with the group.
+    async fn standing(
+        &self,
+        group: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>>;
+
+    /// Whether a person belongs to a group.
+    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
+        let standing = self.standing(group, std::slice::from_ref(member)).await?;
+        let mut people = standing.into_iter().flat_map(|standing| standing.people);
+        Ok(people.any(|one| one.belongs))
+    }
 
     /// Whether the bridge reaches a group's key, without which it lets nobody into the group who
     /// is confirmed already.
     async fn reaches_key(&self, group: &GroupId) -> Result<bool>;
 
-    /// Puts people into a group. Returns how many were not in it before: if nobody, nothing is
-    /// written. The cost does not grow with the group.
+    /// Puts those of `members` into a group who were not in it by its `standing`, in which all of
+    /// them were asked about. If that is nobody, nothing is written. The cost does not grow with
+    /// the group.
     ///
     /// Up to [`MAX_BATCH`] people are let in all at once or not at all; more go in batches, of
     /// which the first may hold when a later one fails. Where the account lets in one person at a
@@ -135,19 +210,37 @@ pub trait Account: Send + Sync {
     ///
     /// People without a key yet are granted membership at once and the group's key at their
     /// confirmation. Ids that the account does not know are [`Error::UnknownMembers`].
-    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
+    async fn put_in(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed>;
 
-    /// Takes people out of a group. Returns how many were in it: if nobody, nothing is written.
-    /// Ids that are not in the group, or not in the account, are passed over. Cost, batches and
-    /// the count are as with [`grant`].
+    /// Takes those of `members` out of a group who were in it by its `standing`. Ids that are not
+    /// in the group, or not in the account, are passed over. Cost, batches and the count are as
+    /// with [`put_in`].
     ///
-    /// [`grant`]: Self::grant
-    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize>;
+    /// [`put_in`]: Self::put_in
+    async fn take_out(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed>;
+
+    /// Puts people into a group, wherever they stand: [`standing`](Self::standing), then
+    /// [`put_in`](Self::put_in). Returns how many were not in it before.
+    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
+        let standing = self.standing(group, members).await?;
+        let standing = standing.ok_or(Error::NotFound("group"))?;
+        Ok(self.put_in(&standing, members).await?.count)
+    }
+
+    /// Takes people out of a group, wherever they stand. Returns how many were in it.
+    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
+        let standing = self.standing(group, members).await?;
+        let standing = standing.ok_or(Error::NotFound("group"))?;
+        Ok(self.take_out(&standing, members).await?.count)
+    }
 }
 
 /// The most ids that [`Account::members_by_id`] and [`Account::groups_by_id`] take at once, and the
 /// most rows of a [`Page`].
 pub const MAX_BATCH: usize = 1000;
+
+/// How many look-ups of one call are under way at the same time, where each is a request.
+const LOOK_UPS: usize = 8;
 
 /// The answer of a connector.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -272,6 +365,15 @@ pub struct Member {
     pub updated_at: Option<OffsetDateTime>,
     /// Another one after each change of name, address or state.
     pub version: u64,
+}
+
+/// Somebody who may wait to be confirmed, as they were looked at last.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The person, as if asked for by id.
+    pub member: Member,
+    /// What a connector goes by that confirms with keys of its own.
+    pub(in crate::account) awaiting: Option<Awaiting>,
 }
 
 impl Member {
@@ -457,6 +559,78 @@ impl From<Group> for GroupName {
             name: group.name,
         }
     }
+}
+
+/// A group, and how some people stand to it, as seen in one look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStanding {
+    /// The group.
+    pub group: Group,
+    /// Those of the people who exist, each once.
+    pub people: Vec<Belonging>,
+}
+
+/// How one person stands to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Belonging {
+    /// The person. Whether they are protected need not show.
+    pub member: Member,
+    /// Whether they belong to the group.
+    pub belongs: bool,
+    /// What a connector wraps the group's key to, where it does that and the person has a key.
+    pub(in crate::account) key: Option<PublicKey>,
+}
+
+impl GroupStanding {
+    /// Of people who belong to a group.
+    pub fn of_members(group: Group, members: Vec<Member>) -> Self {
+        let people = members.into_iter().map(|member| Belonging {
+            member,
+            belongs: true,
+            key: None,
+        });
+        Self {
+            group,
+            people: people.collect(),
+        }
+    }
+
+    /// Those of `members` who belong to the group, or do not, each once.
+    pub fn among(&self, members: &[MemberId], belong: bool) -> Vec<&Belonging> {
+        let wanted: HashSet<&MemberId> = members.iter().collect();
+        let people = self.people.iter();
+        people
+            .filter(|one| one.belongs == belong && wanted.contains(&one.member.id))
+            .collect()
+    }
+
+    /// Refuses ids of which nobody was found.
+    fn check_known(&self, members: &[MemberId]) -> Result<()> {
+        let known: HashSet<&MemberId> = self.people.iter().map(|one| &one.member.id).collect();
+        let unknown = members.iter().filter(|id| !known.contains(id));
+        let unknown: Vec<MemberId> = unknown.cloned().collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(Error::UnknownMembers(unknown)),
+        }
+    }
+
+    /// What came of a wish that these people hold already.
+    fn unchanged(&self) -> Changed {
+        Changed {
+            count: 0,
+            group: self.group.clone(),
+        }
+    }
+}
+
+/// What a change of a group's members came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// How many memberships were not there before, or are no more.
+    pub count: usize,
+    /// The group as it is afterwards; as it was seen before, if nothing changed.
+    pub group: Group,
 }
 
 /// Rights that reach the whole account: a group that has one can never be managed by a provider.

@@ -122,12 +122,23 @@ impl Bridge {
         };
         // A server may return fewer than asked for (RFC 7644, section 3.4.2.4).
         let limit = usize::try_from(context.query.count.min(most)).unwrap_or(usize::MAX);
-        let page = match search.is_everything() {
+        let mut page = match search.is_everything() {
             true => self.page(kinds, place, limit).await?,
             false => self.search(kinds, &search, place, limit, context).await?,
         };
+        let groups_shown = users::shows_groups(context);
+        if groups_shown {
+            let people = page.rows.iter_mut().filter_map(|row| match row {
+                Row::Person(known) => Some(&mut **known),
+                Row::Group(_) => None,
+            });
+            self.read_groups(people.collect()).await?;
+        }
         let values = page.rows.iter().map(async |row| match row {
-            Row::Person(known) => self.listed_user(known, context).await,
+            Row::Person(known) => {
+                let groups = known.groups.as_deref().filter(|_| groups_shown);
+                Ok(known.to_resource(context, groups).value.unwrap_or_default())
+            }
             Row::Group(known) => self.group_value(known, context, shown).await,
         });
         Ok(List {

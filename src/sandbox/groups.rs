@@ -16,8 +16,8 @@ use crate::onepassword::{
     identifier,
     keyset::Keyset,
     messages::administration::{
-        Belonging, Changed, CreateGroup, Grant, Group, Ids, KeyHolder, Listing, Query, reason,
-        right,
+        Belonging, Changed, CreateGroup, Grant, Group, GroupMembers, GroupName, Ids, KeyHolder,
+        Listing, Query, Standing, reason, right,
     },
     rsa::PublicKey,
 };
@@ -107,6 +107,21 @@ pub(super) fn of_member(db: &Connection, uuid: &str) -> Result<Vec<Group>, Refus
         .into_iter()
         .map(|seq| by_seq(db, seq))
         .collect()
+}
+
+/// The names of somebody's groups.
+pub(super) fn names_of(db: &Connection, member: i64) -> Result<Vec<GroupName>, Refusal> {
+    let mut statement = db.prepare_cached(
+        "SELECT g.uuid, g.name FROM memberships m JOIN groups g ON g.seq = m.grp \
+         WHERE m.member = ? ORDER BY m.grp",
+    )?;
+    let rows = statement.query_map([member], |row| {
+        Ok(GroupName {
+            uuid: row.get(0)?,
+            name: row.get(1)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn name_key(name: &str) -> String {
@@ -296,7 +311,16 @@ pub(super) fn touch(db: &Connection, seq: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn is_member(db: &Connection, uuid: &str, member: &str) -> Result<bool, Refusal> {
+/// A page of those in a group.
+pub(super) fn members(db: &Connection, uuid: &str, query: &Query) -> Result<GroupMembers, Refusal> {
+    let (seq, group) = by_uuid(db, uuid)?;
+    Ok(GroupMembers {
+        group,
+        members: members::page(db, &List::Group(seq), query)?,
+    })
+}
+
+fn is_member(db: &Connection, uuid: &str, member: &str) -> Result<bool, Refusal> {
     Ok(db
         .prepare_cached(
             "SELECT 1 FROM memberships WHERE grp = (SELECT seq FROM groups WHERE uuid = ?) \
@@ -306,17 +330,19 @@ pub(super) fn is_member(db: &Connection, uuid: &str, member: &str) -> Result<boo
 }
 
 /// Those of the people that exist, in the order asked, and whether they belong to the group.
-pub(super) fn belonging(db: &Connection, uuid: &str, ids: &Ids) -> Result<Vec<Belonging>, Refusal> {
-    by_uuid(db, uuid)?;
+pub(super) fn standing(db: &Connection, uuid: &str, ids: &Ids) -> Result<Standing, Refusal> {
+    let (_, group) = by_uuid(db, uuid)?;
     let people = members::by_ids(db, ids)?.into_iter();
-    people
-        .map(|member| {
-            Ok(Belonging {
-                belongs: is_member(db, uuid, &member.uuid)?,
-                member,
-            })
+    let people = people.map(|member| {
+        Ok(Belonging {
+            belongs: is_member(db, uuid, &member.uuid)?,
+            member,
         })
-        .collect()
+    });
+    Ok(Standing {
+        group,
+        people: people.collect::<Result<_, Refusal>>()?,
+    })
 }
 
 /// Adds a membership; false if it was there.
@@ -543,6 +569,7 @@ pub(super) fn grant(
     }
     Ok(Changed {
         changed: added.len(),
+        group: by_seq(db, group)?,
     })
 }
 
@@ -578,7 +605,7 @@ pub(super) fn give_key(
         }
     }
     key_required(keyless)?;
-    Ok(Changed { changed })
+    Ok(Changed { changed, group })
 }
 
 pub(super) fn revoke(
@@ -609,5 +636,6 @@ pub(super) fn revoke(
     if changed > 0 {
         touch(db, group)?;
     }
-    Ok(Changed { changed })
+    let group = by_seq(db, group)?;
+    Ok(Changed { changed, group })
 }

@@ -16,7 +16,7 @@ use crate::onepassword::{
     identifier,
     messages::administration::{
         AcceptEmail, Awaiting, Confirm, EditMember, GroupKeyset, Ids, Invite, Listing, Member,
-        Query, SignUpSecrets, holds_keys, reason, right,
+        Query, SignUpSecrets, WithGroups, holds_keys, reason, right,
     },
     rsa::PublicKey,
     sign_in_credentials::{UNLOCK_KEY_ID, UserAuth},
@@ -157,6 +157,21 @@ pub(super) fn by_ids(db: &Connection, ids: &Ids) -> Result<Vec<Member>, Refusal>
         }
     }
     Ok(members)
+}
+
+/// The same with the groups that they belong to.
+pub(super) fn with_groups(db: &Connection, ids: &Ids) -> Result<Vec<WithGroups>, Refusal> {
+    super::caller::check_batch(ids.ids.len())?;
+    let mut people = Vec::with_capacity(ids.ids.len());
+    for id in &ids.ids {
+        if let Some(stored) = select(db, "uuid = ?", id)? {
+            people.push(WithGroups {
+                groups: groups::names_of(db, stored.seq)?,
+                member: stored.wire()?,
+            });
+        }
+    }
+    Ok(people)
 }
 
 pub(super) fn page(

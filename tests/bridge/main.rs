@@ -20,6 +20,7 @@ mod okta;
 mod page;
 mod paths;
 mod removal;
+mod requests;
 mod scim2_tester;
 mod secrets;
 mod sessions;
@@ -34,5 +35,8 @@ mod azure_stand_in;
 mod browser;
 #[path = "../support/moto.rs"]
 mod moto;
+#[path = "../confirmation/tap.rs"]
+#[allow(dead_code, reason = "another test binary uses the rest")]
+mod tap;
 #[path = "../support/tools.rs"]
 mod tools;

@@ -11,8 +11,9 @@ use std::{
 use async_trait::async_trait;
 use scim_bridge::{
     account::{
-        self, Account, Attempt, Group, GroupId, GroupName, Identity, Invitation, KeyFingerprint,
-        Listing, Member, MemberEdit, MemberId, MemberState, Page,
+        self, Account, Attempt, Changed, Group, GroupId, GroupName, GroupStanding, Identity,
+        Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page,
+        Waiting,
     },
     state::{
         self, AuditEntry, Claim, Confirmation, CreationEnd, CreationKey, Guard, Heartbeat,
@@ -112,15 +113,19 @@ tapped! {
         fn sign_out() -> ();
         fn invite(person: &Invitation, attempt: &Attempt) -> account::Result<Member>;
         fn member(id: &MemberId) -> account::Result<Option<Member>>;
+        fn member_with_groups(id: &MemberId) -> account::Result<Option<(Member, Vec<GroupName>)>>;
         fn members_by_id(ids: &[MemberId]) -> account::Result<Vec<Member>>;
         fn member_by_email(email: &str) -> account::Result<Option<Member>>;
         fn members(states: &[MemberState], page: &Page) -> account::Result<Listing<Member>>;
         fn edit_member(id: &MemberId, edit: &MemberEdit) -> account::Result<Member>;
         fn confirm(id: &MemberId, fingerprint: &KeyFingerprint) -> account::Result<Member>;
+        fn waiting(id: &MemberId) -> account::Result<Option<Waiting>>;
+        fn let_in(person: &Waiting, fingerprint: &KeyFingerprint) -> account::Result<Member>;
         fn suspend(id: &MemberId) -> account::Result<Member>;
         fn reactivate(id: &MemberId) -> account::Result<Member>;
         fn delete_member(id: &MemberId) -> account::Result<()>;
         fn groups_of(id: &MemberId) -> account::Result<Vec<GroupName>>;
+        fn groups_of_each(ids: &[MemberId]) -> account::Result<Vec<Vec<GroupName>>>;
         fn create_group(name: &str, attempt: &Attempt) -> account::Result<Group>;
         fn group(id: &GroupId) -> account::Result<Option<Group>>;
         fn groups_by_id(ids: &[GroupId]) -> account::Result<Vec<Group>>;
@@ -129,10 +134,11 @@ tapped! {
         fn rename_group(id: &GroupId, name: &str) -> account::Result<Group>;
         fn delete_group(id: &GroupId) -> account::Result<()>;
         fn group_members(id: &GroupId, page: &Page) -> account::Result<Listing<Member>>;
-        fn is_member(group: &GroupId, member: &MemberId) -> account::Result<bool>;
+        fn group_with_members(id: &GroupId, page: &Page) -> account::Result<Option<(Group, Listing<Member>)>>;
+        fn standing(group: &GroupId, members: &[MemberId]) -> account::Result<Option<GroupStanding>>;
         fn reaches_key(group: &GroupId) -> account::Result<bool>;
-        fn grant(group: &GroupId, members: &[MemberId]) -> account::Result<usize>;
-        fn revoke(group: &GroupId, members: &[MemberId]) -> account::Result<usize>;
+        fn put_in(standing: &GroupStanding, members: &[MemberId]) -> account::Result<Changed>;
+        fn take_out(standing: &GroupStanding, members: &[MemberId]) -> account::Result<Changed>;
     }
 }
 

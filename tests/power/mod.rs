@@ -321,7 +321,8 @@ async fn who_belongs_is_told_of_those_who_exist_in_the_order_asked() {
     let nobody = "A".repeat(26);
     let asked = json!({"ids": [bob, nobody, ann]});
     let answer = manager.post(&path, asked.clone()).await;
-    let told: Vec<_> = answer.as_array().unwrap().iter().collect();
+    assert_eq!(answer["group"]["name"], "Finance");
+    let told: Vec<_> = answer["people"].as_array().unwrap().iter().collect();
     assert_eq!(told.len(), 2);
     for (one, id, belongs) in [(told[0], &bob, false), (told[1], &ann, true)] {
         assert_eq!(one["member"], manager.get(&format!("/members/{id}")).await);

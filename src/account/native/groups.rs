@@ -1,17 +1,21 @@
 //! Groups and memberships.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use reqwest::Method;
 
 use super::{
     NativeAccount, compute, found,
+    keys::Own,
     members::{ROUNDS, time},
     query,
     refusals::Failure,
 };
 use crate::{
-    account::{Attempt, Error, Group, GroupId, GroupName, Listing, MemberId, Page, Result},
+    account::{
+        Attempt, Belonging, Changed, Error, Group, GroupId, GroupName, GroupStanding, Listing,
+        Member, MemberId, Page, Result,
+    },
     onepassword::{
         keyset::OpenKeyset,
         messages::administration::{self as wire, MAX_BATCH, PREFIX, reason},
@@ -84,8 +88,10 @@ impl NativeAccount {
         permissions: &[&str],
         attempt: &Attempt,
     ) -> Result<Group> {
-        let own = self.own_keyset().await?;
-        let administrators = self.myself().await?.administrators;
+        let Own {
+            keyset: own,
+            administrators,
+        } = self.own().await?.clone();
         let (keyset, recovery) = compute(move || {
             let made = OpenKeyset::generate()?;
             let keyset = made.wrapped_for(&own.public_key())?;
@@ -124,41 +130,86 @@ impl NativeAccount {
         group(answer.map_err(Failure::into_error)?)
     }
 
-    /// Grants in batches; nobody is let in before everybody is known to the account.
-    pub(super) async fn grant_members(&self, id: &GroupId, members: &[MemberId]) -> Result<usize> {
-        let people = self.belonging(id, members).await?;
-        let known: HashSet<&str> = people.iter().map(|one| one.member.uuid.as_str()).collect();
-        let unknown = members.iter().filter(|id| !known.contains(id.as_str()));
-        let unknown: Vec<MemberId> = unknown.cloned().collect();
-        if !unknown.is_empty() {
-            return Err(Error::UnknownMembers(unknown));
+    pub(super) async fn list_group_members(
+        &self,
+        id: &GroupId,
+        page: &Page,
+    ) -> Result<(Group, Listing<Member>)> {
+        let path = format!("{PREFIX}/groups/{id}/members/query");
+        let found: wire::GroupMembers = self.connection.post(&path, &query(&[], page)).await?;
+        Ok((group(found.group)?, super::members::members(found.members)?))
+    }
+
+    /// How people stand to a group, each asked about once.
+    pub(super) async fn find_standing(
+        &self,
+        id: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        let path = format!("{PREFIX}/groups/{id}/members/by-ids");
+        let ids: BTreeSet<&str> = members.iter().map(MemberId::as_str).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut seen: Option<GroupStanding> = None;
+        // About nobody it is still a question about the group.
+        for batch in ids
+            .chunks(MAX_BATCH)
+            .chain(ids.is_empty().then_some(&[][..]))
+        {
+            let answer = self.connection.post(&path, &wire_ids(batch)).await;
+            let Some(batch) = found::<wire::Standing>(answer)? else {
+                return Ok(None);
+            };
+            let people = batch.people.into_iter().map(belonging);
+            let mut people = people.collect::<Result<Vec<_>>>()?;
+            if let Some(before) = &mut seen {
+                people.splice(..0, before.people.drain(..));
+            }
+            seen = Some(GroupStanding {
+                group: group(batch.group)?,
+                people,
+            });
         }
-        let outside = people.into_iter().filter(|one| !one.belongs);
-        let outside: Vec<_> = outside.map(|one| key_holder(one.member)).collect();
+        Ok(seen)
+    }
+
+    /// Grants in batches; nobody is let in before everybody is known to the account.
+    pub(super) async fn grant_members(
+        &self,
+        standing: &GroupStanding,
+        members: &[MemberId],
+    ) -> Result<Changed> {
+        standing.check_known(members)?;
+        let outside = standing.among(members, false);
+        let mut changed = standing.unchanged();
         for batch in outside.chunks(MAX_BATCH) {
-            self.grant_batch(id, batch.iter().cloned().collect())
+            let holders = batch
+                .iter()
+                .map(|one| (one.member.id.to_string(), one.key.clone()));
+            changed.group = self
+                .grant_batch(&standing.group.id, holders.collect())
                 .await?;
         }
-        Ok(outside.len())
+        changed.count = outside.len();
+        Ok(changed)
     }
 
     async fn grant_batch(
         &self,
-        group: &GroupId,
+        id: &GroupId,
         mut holders: BTreeMap<String, Option<PublicKey>>,
-    ) -> Result<()> {
-        let path = format!("{PREFIX}/groups/{group}/grants");
+    ) -> Result<Group> {
+        let path = format!("{PREFIX}/groups/{id}/grants");
         for _ in 0..ROUNDS {
             let batch = holders.clone().into_iter().collect();
             let grant = wire::Grant {
-                members: self.wrap_for(group, batch).await?,
+                members: self.wrap_for(id, batch).await?,
             };
             let answer = self
                 .connection
                 .call::<_, wire::Changed>(Method::POST, &path, Some(&grant))
                 .await;
             match answer {
-                Ok(_) => return Ok(()),
+                Ok(changed) => return group(changed.group),
                 // Confirmed since we looked: they need the key now.
                 Err(Failure::Refused { reason, data, .. }) if reason == reason::KEY_REQUIRED => {
                     let data: Vec<&str> = data.iter().map(String::as_str).collect();
@@ -170,23 +221,6 @@ impl NativeAccount {
             }
         }
         Err(Error::Changing)
-    }
-
-    /// Those of the people that exist, each once, and whether they belong to a group.
-    async fn belonging(
-        &self,
-        group: &GroupId,
-        members: &[MemberId],
-    ) -> Result<Vec<wire::Belonging>> {
-        let path = format!("{PREFIX}/groups/{group}/members/by-ids");
-        let ids: BTreeSet<&str> = members.iter().map(MemberId::as_str).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        let mut people = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(MAX_BATCH) {
-            let found: Vec<wire::Belonging> = self.connection.post(&path, &wire_ids(batch)).await?;
-            people.extend(found);
-        }
-        Ok(people)
     }
 
     /// Those of the people that exist, each as a [`KeyHolder`].
@@ -223,22 +257,38 @@ impl NativeAccount {
         .await
     }
 
-    pub(super) async fn revoke_members(&self, id: &GroupId, members: &[MemberId]) -> Result<usize> {
-        let path = format!("{PREFIX}/groups/{id}/revocations");
-        let inside = self.belonging(id, members).await?.into_iter();
-        let inside = inside.filter(|one| one.belongs);
-        let inside: Vec<String> = inside.map(|one| one.member.uuid).collect();
+    pub(super) async fn revoke_members(
+        &self,
+        standing: &GroupStanding,
+        members: &[MemberId],
+    ) -> Result<Changed> {
+        let path = format!("{PREFIX}/groups/{}/revocations", standing.group.id);
+        let inside = standing.among(members, true);
+        let mut changed = standing.unchanged();
         for batch in inside.chunks(MAX_BATCH) {
-            let _: wire::Changed = self.connection.post(&path, &wire_ids(batch)).await?;
+            let ids: Vec<&MemberId> = batch.iter().map(|one| &one.member.id).collect();
+            let revoked: wire::Changed = self.connection.post(&path, &wire_ids(&ids)).await?;
+            changed.group = group(revoked.group)?;
         }
-        Ok(inside.len())
+        changed.count = inside.len();
+        Ok(changed)
     }
 }
 
-fn wire_ids(ids: &[impl ToString]) -> wire::Ids {
+pub(super) fn wire_ids(ids: &[impl ToString]) -> wire::Ids {
     wire::Ids {
         ids: ids.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// With the key, if a group's key is to be wrapped to it now.
+fn belonging(wire: wire::Belonging) -> Result<Belonging> {
+    let holds_keys = wire::holds_keys(&wire.member.state);
+    Ok(Belonging {
+        key: wire.member.pub_key.clone().filter(|_| holds_keys),
+        member: super::members::member(wire.member)?,
+        belongs: wire.belongs,
+    })
 }
 
 fn key_holder(member: wire::Member) -> KeyHolder {

@@ -14,7 +14,7 @@ use crate::{
     onepassword::{
         envelope::SymmetricKey,
         keyset::{Keyset, OpenKeyset},
-        messages::administration::{PREFIX, reason},
+        messages::administration::{KeyHolder, PREFIX, reason},
     },
 };
 
@@ -24,9 +24,18 @@ const KEPT: usize = 2000;
 /// Opened keys, wiped when dropped.
 #[derive(Default)]
 pub(super) struct Keys {
-    own: OnceCell<Arc<OpenKeyset>>,
+    own: OnceCell<Own>,
     administrators: OnceCell<Arc<OpenKeyset>>,
     groups: Mutex<HashMap<GroupId, SymmetricKey>>,
+}
+
+/// What the account says of ourselves, and does not say otherwise as long as we are who we are.
+#[derive(Clone)]
+pub(super) struct Own {
+    /// Our own keyset, opened.
+    pub(super) keyset: Arc<OpenKeyset>,
+    /// The group through which every group's key can be reached.
+    pub(super) administrators: KeyHolder,
 }
 
 impl Keys {
@@ -53,32 +62,34 @@ impl Keys {
 }
 
 impl NativeAccount {
-    /// Our own keyset, opened once.
-    pub(super) async fn own_keyset(&self) -> Result<Arc<OpenKeyset>> {
+    /// Our own keyset, and who the Administrators are: asked for once.
+    pub(super) async fn own(&self) -> Result<&Own> {
         self.keys
             .own
             .get_or_try_init(|| async {
-                let keyset = self.myself().await?.keyset;
+                let myself = self.myself().await?;
                 let unlock_key = self.connection.credentials().unlock_key.clone();
-                compute(move || OpenKeyset::open_primary(&keyset, &unlock_key))
+                let keyset = compute(move || OpenKeyset::open_primary(&myself.keyset, &unlock_key))
                     .await
-                    .map(Arc::new)
                     .map_err(|_| {
                         Error::CredentialsRefused(
                             "the Provision Manager's keys do not open: run setup again".to_owned(),
                         )
-                    })
+                    })?;
+                Ok(Own {
+                    keyset: Arc::new(keyset),
+                    administrators: myself.administrators,
+                })
             })
             .await
-            .cloned()
     }
 
     /// The keyset of the group Administrators, if we belong to it.
-    async fn administrators_keyset(&self, own: Arc<OpenKeyset>) -> Result<Arc<OpenKeyset>> {
+    async fn administrators_keyset(&self, own: &Own) -> Result<Arc<OpenKeyset>> {
         self.keys
             .administrators
             .get_or_try_init(|| async {
-                let group = self.myself().await?.administrators.uuid;
+                let (group, own) = (&own.administrators.uuid, Arc::clone(&own.keyset));
                 let path = format!("{PREFIX}/groups/{group}/keyset");
                 let keyset: Keyset = self.connection.get(&path).await?;
                 compute(move || own.open(&keyset)).await.map(Arc::new)
@@ -115,9 +126,9 @@ impl NativeAccount {
         if let Some(key) = self.keys.kept(group) {
             return Ok(key);
         }
-        let own = self.own_keyset().await?;
-        let holder = match keyset.wrapped_to() == own.id() {
-            true => own,
+        let own = self.own().await?;
+        let holder = match keyset.wrapped_to() == own.keyset.id() {
+            true => Arc::clone(&own.keyset),
             false => self.administrators_keyset(own).await?,
         };
         let key = compute(move || Ok(holder.open(&keyset)?.symmetric_key().clone())).await?;

@@ -3,11 +3,11 @@
 use reqwest::Method;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{NativeAccount, compute, found, query, refusals::Failure};
+use super::{NativeAccount, compute, found, groups::wire_ids, query, refusals::Failure};
 use crate::{
     account::{
-        Attempt, Error, Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId,
-        MemberKind, MemberState, Page, Result,
+        Attempt, Error, GroupName, Invitation, KeyFingerprint, Listing, Member, MemberEdit,
+        MemberId, MemberKind, MemberState, Page, Result, Waiting,
     },
     onepassword::{
         identifier,
@@ -47,12 +47,36 @@ impl NativeAccount {
             .transpose()
     }
 
+    pub(super) async fn find_member_with_groups(
+        &self,
+        id: &MemberId,
+    ) -> Result<Option<(Member, Vec<GroupName>)>> {
+        let found = self.with_groups(std::slice::from_ref(id)).await?.pop();
+        found
+            .map(|found| Ok((member(found.member)?, names(found.groups)?)))
+            .transpose()
+    }
+
+    pub(super) async fn list_groups_of_each(
+        &self,
+        ids: &[MemberId],
+    ) -> Result<Vec<Vec<GroupName>>> {
+        let mut found = self.with_groups(ids).await?.into_iter().peekable();
+        let groups = ids.iter().map(|id| {
+            let theirs = found.next_if(|found| found.member.uuid == id.as_str());
+            theirs.map_or_else(|| Ok(Vec::new()), |found| names(found.groups))
+        });
+        groups.collect()
+    }
+
+    async fn with_groups(&self, ids: &[MemberId]) -> Result<Vec<wire::WithGroups>> {
+        let path = format!("{PREFIX}/members/with-groups");
+        self.connection.post(&path, &wire_ids(ids)).await
+    }
+
     pub(super) async fn find_members(&self, ids: &[MemberId]) -> Result<Vec<Member>> {
         let path = format!("{PREFIX}/members/by-ids");
-        let ids = wire::Ids {
-            ids: ids.iter().map(ToString::to_string).collect(),
-        };
-        let members: Vec<wire::Member> = self.connection.post(&path, &ids).await?;
+        let members: Vec<wire::Member> = self.connection.post(&path, &wire_ids(ids)).await?;
         members.into_iter().map(member).collect()
     }
 
@@ -68,21 +92,11 @@ impl NativeAccount {
 
     pub(super) async fn list_members(
         &self,
-        path: &str,
         states: &[MemberState],
         page: &Page,
     ) -> Result<Listing<Member>> {
-        let listing: wire::Listing<wire::Member> =
-            self.connection.post(path, &query(states, page)).await?;
-        Ok(Listing {
-            items: listing
-                .items
-                .into_iter()
-                .map(member)
-                .collect::<Result<_>>()?,
-            total: listing.total,
-            next: listing.next,
-        })
+        let path = format!("{PREFIX}/members/query");
+        members(self.connection.post(&path, &query(states, page)).await?)
     }
 
     pub(super) async fn change_member(&self, id: &MemberId, edit: &MemberEdit) -> Result<Member> {
@@ -110,15 +124,32 @@ impl NativeAccount {
         member(answer.map_err(Failure::into_error)?)
     }
 
+    pub(super) async fn find_waiting(&self, id: &MemberId) -> Result<Option<Waiting>> {
+        let path = format!("{PREFIX}/members/{id}/confirmation");
+        let awaiting: Option<wire::Awaiting> = found(self.connection.get(&path).await)?;
+        let waiting = awaiting.map(|awaiting| {
+            Ok(Waiting {
+                member: member(awaiting.member.clone())?,
+                awaiting: Some(awaiting),
+            })
+        });
+        waiting.transpose()
+    }
+
+    /// Confirms somebody as they were `seen`, if that still holds, or as they are now.
     pub(super) async fn confirm_member(
         &self,
         id: &MemberId,
+        mut seen: Option<wire::Awaiting>,
         fingerprint: &KeyFingerprint,
     ) -> Result<Member> {
         let path = format!("{PREFIX}/members/{id}/confirmation");
         let request_id = identifier::upper().map_err(super::refusals::from_protocol)?;
         for _ in 0..ROUNDS {
-            let awaiting: wire::Awaiting = self.connection.get(&path).await?;
+            let awaiting = match seen.take() {
+                Some(seen) => seen,
+                None => self.connection.get(&path).await?,
+            };
             let keys = self.keys_for(&awaiting, fingerprint).await?;
             let confirm = wire::Confirm {
                 request_id: request_id.clone(),
@@ -192,7 +223,27 @@ pub(super) fn time(text: &str) -> Result<OffsetDateTime> {
         .map_err(|_| Error::Protocol(format!("{text:?} is no time")))
 }
 
-fn member(wire: wire::Member) -> Result<Member> {
+/// A page of people.
+pub(super) fn members(listing: wire::Listing<wire::Member>) -> Result<Listing<Member>> {
+    let items = listing.items.into_iter().map(member);
+    Ok(Listing {
+        items: items.collect::<Result<_>>()?,
+        total: listing.total,
+        next: listing.next,
+    })
+}
+
+fn names(groups: Vec<wire::GroupName>) -> Result<Vec<GroupName>> {
+    let names = groups.into_iter().map(|group| {
+        Ok(GroupName {
+            id: super::groups::id(&group.uuid)?,
+            name: group.name,
+        })
+    });
+    names.collect()
+}
+
+pub(super) fn member(wire: wire::Member) -> Result<Member> {
     Ok(Member {
         id: id(&wire.uuid)?,
         key_fingerprint: wire

@@ -29,8 +29,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Account, Attempt, Error, Group, GroupId, GroupName, Identity, Invitation, KeyFingerprint,
-    Listing, Member, MemberEdit, MemberId, MemberState, Page, Result, Start,
+    Account, Attempt, Changed, Error, Group, GroupId, GroupName, GroupStanding, Identity,
+    Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page, Result,
+    Start, Waiting,
 };
 use crate::onepassword::{
     messages::administration::{self as wire, PREFIX},
@@ -121,6 +122,10 @@ impl Account for NativeAccount {
         self.within(self.find_member(id)).await
     }
 
+    async fn member_with_groups(&self, id: &MemberId) -> Result<Option<(Member, Vec<GroupName>)>> {
+        self.within(self.find_member_with_groups(id)).await
+    }
+
     async fn members_by_id(&self, ids: &[MemberId]) -> Result<Vec<Member>> {
         self.within(self.find_members(ids)).await
     }
@@ -130,8 +135,7 @@ impl Account for NativeAccount {
     }
 
     async fn members(&self, states: &[MemberState], page: &Page) -> Result<Listing<Member>> {
-        self.within(self.list_members(&format!("{PREFIX}/members/query"), states, page))
-            .await
+        self.within(self.list_members(states, page)).await
     }
 
     async fn edit_member(&self, id: &MemberId, edit: &MemberEdit) -> Result<Member> {
@@ -139,7 +143,18 @@ impl Account for NativeAccount {
     }
 
     async fn confirm(&self, id: &MemberId, fingerprint: &KeyFingerprint) -> Result<Member> {
-        self.within(self.confirm_member(id, fingerprint)).await
+        self.within(self.confirm_member(id, None, fingerprint))
+            .await
+    }
+
+    async fn waiting(&self, id: &MemberId) -> Result<Option<Waiting>> {
+        self.within(self.find_waiting(id)).await
+    }
+
+    async fn let_in(&self, person: &Waiting, fingerprint: &KeyFingerprint) -> Result<Member> {
+        let seen = person.awaiting.clone();
+        self.within(self.confirm_member(&person.member.id, seen, fingerprint))
+            .await
     }
 
     async fn suspend(&self, id: &MemberId) -> Result<Member> {
@@ -157,6 +172,10 @@ impl Account for NativeAccount {
 
     async fn groups_of(&self, id: &MemberId) -> Result<Vec<GroupName>> {
         self.within(self.list_groups_of(id)).await
+    }
+
+    async fn groups_of_each(&self, ids: &[MemberId]) -> Result<Vec<Vec<GroupName>>> {
+        self.within(self.list_groups_of_each(ids)).await
     }
 
     async fn create_group(&self, name: &str, attempt: &Attempt) -> Result<Group> {
@@ -192,29 +211,36 @@ impl Account for NativeAccount {
     }
 
     async fn group_members(&self, id: &GroupId, page: &Page) -> Result<Listing<Member>> {
-        let path = format!("{PREFIX}/groups/{id}/members/query");
-        self.within(self.list_members(&path, &[], page)).await
+        let members = self.within(self.list_group_members(id, page)).await?;
+        Ok(members.1)
     }
 
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
-        self.within(async {
-            let path = format!("{PREFIX}/groups/{group}/members/{member}");
-            let membership: wire::Membership = self.connection.get(&path).await?;
-            Ok(membership.member)
-        })
-        .await
+    async fn group_with_members(
+        &self,
+        id: &GroupId,
+        page: &Page,
+    ) -> Result<Option<(Group, Listing<Member>)>> {
+        found(self.within(self.list_group_members(id, page)).await)
+    }
+
+    async fn standing(
+        &self,
+        group: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        self.within(self.find_standing(group, members)).await
     }
 
     async fn reaches_key(&self, group: &GroupId) -> Result<bool> {
         self.within(self.opens_group(group)).await
     }
 
-    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        self.within(self.grant_members(group, members)).await
+    async fn put_in(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        self.within(self.grant_members(standing, members)).await
     }
 
-    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        self.within(self.revoke_members(group, members)).await
+    async fn take_out(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        self.within(self.revoke_members(standing, members)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Groups and memberships.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -14,7 +14,10 @@ use super::{
     members::{User, time},
     version,
 };
-use crate::account::{Attempt, Error, Group, GroupId, GroupName, Listing, MemberId, Page, Result};
+use crate::account::{
+    Attempt, Belonging, Changed, Error, Group, GroupId, GroupName, GroupStanding, Listing,
+    MemberId, Page, Result,
+};
 
 /// How many groups a page has: each costs two commands.
 const GROUPS_PER_PAGE: usize = 24;
@@ -83,6 +86,10 @@ impl OpAccount {
 
     /// One group with what it may and who is in it: two commands.
     pub(super) async fn find_group(&self, id: &GroupId) -> Result<Option<Group>> {
+        Ok(self.look_at(id).await?.map(|(group, _)| group))
+    }
+
+    async fn look_at(&self, id: &GroupId) -> Result<Option<(Group, Vec<User>)>> {
         let order = Order::new("group get").about(id.as_str());
         let (group, members) = tokio::join!(self.ask::<Found>(order), self.users_in(id));
         let group = match found(group) {
@@ -104,9 +111,39 @@ impl OpAccount {
         let Some(members) = found(members)? else {
             return Ok(None);
         };
-        let ids = members.into_iter().map(|user| user.member_id());
+        let ids = members.iter().map(User::member_id);
         let ids = ids.map(|id| Ok(id?.to_string()));
-        group.with_members(&ids.collect::<Result<_>>()?).map(Some)
+        let group = group.with_members(&ids.collect::<Result<_>>()?)?;
+        Ok(Some((group, members)))
+    }
+
+    /// A group, and how people stand to it: two commands, and one more if somebody is not in it.
+    pub(super) async fn find_standing(
+        &self,
+        id: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        let Some((group, inside)) = self.look_at(id).await? else {
+            return Ok(None);
+        };
+        let mut wanted: BTreeSet<&str> = members.iter().map(MemberId::as_str).collect();
+        let mut people = Vec::with_capacity(wanted.len());
+        let mut take = |users: Vec<User>, belongs: bool| {
+            for user in users {
+                if wanted.remove(user.member_id()?.as_str()) {
+                    people.push(Belonging {
+                        member: user.into_member(|_| false)?,
+                        belongs,
+                        key: None,
+                    });
+                }
+            }
+            Ok(!wanted.is_empty())
+        };
+        if take(inside, true)? {
+            take(self.users().await?, false)?;
+        }
+        Ok(Some(GroupStanding { group, people }))
     }
 
     pub(super) async fn find_groups(&self, ids: &[GroupId]) -> Result<Vec<Group>> {
@@ -206,15 +243,6 @@ impl OpAccount {
         })
     }
 
-    /// Whether a person is in a group: one command.
-    pub(super) async fn belongs(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
-        if *member == self.own_id().await? {
-            return Ok(false);
-        }
-        let groups = found(self.list_groups_of(member).await)?.unwrap_or_default();
-        Ok(groups.iter().any(|known| known.id == *group))
-    }
-
     /// Whether the bridge may let people into a group: it manages it, or manages all.
     pub(super) async fn may_manage(&self, id: &GroupId) -> Result<bool> {
         let own = self.own_id().await?;
@@ -243,28 +271,16 @@ impl OpAccount {
     /// Lets people in, each with a command. Those before a failure stay in.
     pub(super) async fn grant_members(
         &self,
-        group: &GroupId,
+        standing: &GroupStanding,
         members: &[MemberId],
         until: Instant,
-    ) -> Result<usize> {
-        let inside = self.ids_in(group).await?;
+    ) -> Result<Changed> {
+        standing.check_known(members)?;
+        let group = &standing.group.id;
         let own = self.own_id().await?;
-        let outside: BTreeSet<&MemberId> = members
-            .iter()
-            .filter(|id| !inside.contains(*id) && **id != own)
-            .collect();
-        // Of one person the command itself says it.
-        if outside.len() > 1 {
-            let users = self.users().await?;
-            let known = users.iter().map(User::member_id);
-            let known = known.collect::<Result<HashSet<_>>>()?;
-            let unknown = outside.iter().filter(|id| !known.contains(**id));
-            let unknown: Vec<MemberId> = unknown.map(|id| (*id).clone()).collect();
-            if !unknown.is_empty() {
-                return Err(Error::UnknownMembers(unknown));
-            }
-        }
-        let changes = outside.into_iter().map(|id| async move {
+        let outside = standing.among(members, false).into_iter();
+        let outside = outside.map(|one| &one.member.id).filter(|id| **id != own);
+        let changes = outside.map(|id| async move {
             let order = Order::new("group user grant")
                 .with("group", group.as_str())
                 .with("user", id.as_str())
@@ -276,20 +292,21 @@ impl OpAccount {
                 answer => answer,
             }
         });
-        do_all(changes.collect(), until).await
+        let granted = do_all(changes.collect(), until).await?;
+        self.changed(standing, granted).await
     }
 
     /// Takes people out, each with a command. Those before a failure stay out.
     pub(super) async fn revoke_members(
         &self,
-        group: &GroupId,
+        standing: &GroupStanding,
         members: &[MemberId],
         until: Instant,
-    ) -> Result<usize> {
-        let inside = self.ids_in(group).await?;
-        let leaving: BTreeSet<&MemberId> =
-            members.iter().filter(|id| inside.contains(*id)).collect();
-        let changes = leaving.into_iter().map(|id| async move {
+    ) -> Result<Changed> {
+        let group = &standing.group.id;
+        let leaving = standing.among(members, true).into_iter();
+        let leaving = leaving.map(|one| &one.member.id);
+        let changes = leaving.map(|id| async move {
             let order = Order::new("group user revoke")
                 .with("group", group.as_str())
                 .with("user", id.as_str());
@@ -298,7 +315,19 @@ impl OpAccount {
                 answer => answer,
             }
         });
-        do_all(changes.collect(), until).await
+        let revoked = do_all(changes.collect(), until).await?;
+        self.changed(standing, revoked).await
+    }
+
+    /// What a change came to: two commands, if to anything.
+    async fn changed(&self, standing: &GroupStanding, count: usize) -> Result<Changed> {
+        match count {
+            0 => Ok(standing.unchanged()),
+            _ => Ok(Changed {
+                count,
+                group: self.present_group(&standing.group.id).await?,
+            }),
+        }
     }
 
     async fn present_group(&self, id: &GroupId) -> Result<Group> {
@@ -325,11 +354,6 @@ impl OpAccount {
         let mut users: Vec<User> = self.list(everybody_in(id)).await?;
         users.retain(|user| user.member_id().as_ref() != Ok(&own));
         Ok(users)
-    }
-
-    async fn ids_in(&self, id: &GroupId) -> Result<HashSet<MemberId>> {
-        let users = self.users_in(id).await?;
-        users.iter().map(User::member_id).collect()
     }
 }
 

@@ -30,8 +30,9 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
-    Account, Attempt, Editable, Error, Group, GroupId, GroupName, Identity, Invitation,
-    KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page, Result, Start,
+    Account, Attempt, Changed, Editable, Error, Group, GroupId, GroupName, GroupStanding, Identity,
+    Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page, Result,
+    Start,
 };
 pub use crate::onepassword::password_sign_in::SignIn;
 pub use child::Program;
@@ -226,22 +227,27 @@ impl Account for OpAccount {
         self.within(self.list_group_members(id, page)).await
     }
 
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
-        self.within(self.belongs(group, member)).await
+    async fn standing(
+        &self,
+        group: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        self.within(self.find_standing(group, members)).await
     }
 
     async fn reaches_key(&self, group: &GroupId) -> Result<bool> {
         self.within(self.may_manage(group)).await
     }
 
-    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
+    async fn put_in(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
         let until = self.last_start();
-        self.within(self.grant_members(group, members, until)).await
+        self.within(self.grant_members(standing, members, until))
+            .await
     }
 
-    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
+    async fn take_out(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
         let until = self.last_start();
-        self.within(self.revoke_members(group, members, until))
+        self.within(self.revoke_members(standing, members, until))
             .await
     }
 }

@@ -14,24 +14,21 @@ mod people;
 
 use std::{
     cmp::Ordering,
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::FutureExt;
 use time::OffsetDateTime;
 
 use self::{groups::ChangedGroup, pages::Merge, people::Person};
 use super::{
-    Account, Attempt, Editable, Error, Group, GroupId, GroupName, Identity, Invitation,
-    KeyFingerprint, Listing, MAX_BATCH, Member, MemberEdit, MemberId, MemberKind, MemberState,
-    Page, Result, Start,
+    Account, Attempt, Belonging, Changed, Editable, Error, Group, GroupId, GroupName,
+    GroupStanding, Identity, Invitation, KeyFingerprint, Listing, MAX_BATCH, Member, MemberEdit,
+    MemberId, MemberKind, MemberState, Page, Result,
 };
 use crate::onepassword::{derivation::normal_email, identifier};
-
-/// How many look-ups of one call are under way at the same time.
-const LOOK_UPS: usize = 8;
 
 /// An [`Account`] over another one, which stays as it is.
 pub struct Overlay {
@@ -192,42 +189,29 @@ impl Overlay {
         Ok(group)
     }
 
-    /// Those of some people that the account's own group has. For a few it is asked about each, for
-    /// more than the group has pages it is read.
-    async fn members_beneath(&self, group: &Group, ids: &[MemberId]) -> Result<HashSet<MemberId>> {
-        let ids: Vec<MemberId> = {
+    /// Those of some people that the account's own group has.
+    async fn members_beneath(&self, id: &GroupId, ids: &[MemberId]) -> Result<HashSet<MemberId>> {
+        let seen = self.standing_beneath(id, ids).await?.into_iter();
+        let people = seen.flat_map(|seen| seen.people).filter(|one| one.belongs);
+        Ok(people.map(|one| one.member.id).collect())
+    }
+
+    /// How those of some people stand to a group of whom the account knows, if it knows of the
+    /// group.
+    async fn standing_beneath(
+        &self,
+        id: &GroupId,
+        ids: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        let asked: Vec<MemberId> = {
             let changes = self.changes();
-            if !changes.needs_account_for_group(&group.id) {
-                return Ok(HashSet::new());
+            if !changes.needs_account_for_group(id) {
+                return Ok(None);
             }
             let ids = ids.iter().filter(|id| changes.needs_account_for(id));
             ids.cloned().collect()
         };
-        let pages = group.member_count / MAX_BATCH as u64 + 1;
-        if ids.len() as u64 <= pages {
-            let look_ups: Vec<_> = ids
-                .iter()
-                .map(|id| self.inner.is_member(&group.id, id))
-                .collect();
-            let is_in: Vec<bool> = stream::iter(look_ups)
-                .buffered(LOOK_UPS)
-                .try_collect()
-                .await?;
-            let found = ids.into_iter().zip(is_in).filter(|(_, is_in)| *is_in);
-            return Ok(found.map(|(id, _)| id).collect());
-        }
-        let wanted: HashSet<MemberId> = ids.into_iter().collect();
-        let mut found = HashSet::new();
-        let mut page = Page::first(MAX_BATCH);
-        loop {
-            let members = self.inner.group_members(&group.id, &page).await?;
-            let ids = members.items.into_iter().map(|member| member.id);
-            found.extend(ids.filter(|id| wanted.contains(id)));
-            let Some(next) = members.next else {
-                return Ok(found);
-            };
-            page.start = Start::After(next);
-        }
+        self.inner.standing(id, &asked).await
     }
 }
 
@@ -707,68 +691,85 @@ impl Account for Overlay {
         }
     }
 
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
-        let ask = {
-            let changes = self.changes();
-            let known = changes.groups.get(group);
-            if known.is_some_and(|known| known.joined.contains_key(member)) {
-                return Ok(true);
-            }
-            changes.needs_account_for_group(group)
-                && changes.needs_account_for(member)
-                && known.is_none_or(|known| known.has(member, true))
+    async fn standing(&self, id: &GroupId, members: &[MemberId]) -> Result<Option<GroupStanding>> {
+        let beneath = self.standing_beneath(id, members).await?;
+        let (inner, people) = match beneath {
+            Some(beneath) => (Some(beneath.group), beneath.people),
+            None => (None, Vec::new()),
         };
-        match ask {
-            true => self.inner.is_member(group, member).await,
-            false => Ok(false),
+        let Some(group) = self.changes().group(id, inner) else {
+            return Ok(None);
+        };
+        let inside = people.into_iter().filter(|one| one.belongs);
+        let inside: HashSet<MemberId> = inside.map(|one| one.member.id).collect();
+        let ids: BTreeSet<&MemberId> = members.iter().collect();
+        let ids: Vec<MemberId> = ids.into_iter().cloned().collect();
+        let mut people = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(MAX_BATCH) {
+            let members = self.members_by_id(batch).await?;
+            let changes = self.changes();
+            let changed = changes.groups.get(id);
+            people.extend(members.into_iter().map(|member| {
+                let is_in = inside.contains(&member.id);
+                Belonging {
+                    belongs: changed.map_or(is_in, |group| group.has(&member.id, is_in)),
+                    key: None,
+                    member,
+                }
+            }));
         }
+        Ok(Some(GroupStanding { group, people }))
     }
 
-    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        let mut known = HashSet::with_capacity(members.len());
-        for batch in members.chunks(MAX_BATCH) {
-            let found = self.members_by_id(batch).await?;
-            known.extend(found.into_iter().map(|member| member.id));
-        }
-        let unknown = members.iter().filter(|id| !known.contains(id));
-        let unknown: Vec<MemberId> = unknown.cloned().collect();
-        if !unknown.is_empty() {
-            return Err(Error::UnknownMembers(unknown));
-        }
-        let found = self.ordinary_group(group).await?;
-        let beneath = self.members_beneath(&found, members).await?;
-        let mut changes = self.changes();
+    async fn put_in(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        standing.check_known(members)?;
+        let group = &standing.group.id;
+        self.ordinary_group(group).await?;
+        let beneath = self.members_beneath(group, members).await?;
         let mut granted = 0;
-        for id in members {
-            let number = changes.next();
-            let changed = changes.changed_group(group);
-            if !changed.has(id, beneath.contains(id)) {
-                changed.let_in(id, number);
-                granted += 1;
+        {
+            let mut changes = self.changes();
+            for id in members {
+                let number = changes.next();
+                let changed = changes.changed_group(group);
+                if !changed.has(id, beneath.contains(id)) {
+                    changed.let_in(id, number);
+                    granted += 1;
+                }
+            }
+            if granted > 0 {
+                changes.changed_group(group).touch();
             }
         }
-        if granted > 0 {
-            changes.changed_group(group).touch();
-        }
-        Ok(granted)
+        self.changed(group, granted).await
     }
 
-    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        let found = self.ordinary_group(group).await?;
-        let beneath = self.members_beneath(&found, members).await?;
-        let mut changes = self.changes();
-        let changed = changes.changed_group(group);
+    async fn take_out(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        let group = &standing.group.id;
+        self.ordinary_group(group).await?;
+        let beneath = self.members_beneath(group, members).await?;
         let mut revoked = 0;
-        for id in members {
-            if changed.has(id, beneath.contains(id)) {
-                changed.take_out(id);
-                revoked += 1;
+        {
+            let mut changes = self.changes();
+            let changed = changes.changed_group(group);
+            for id in members {
+                if changed.has(id, beneath.contains(id)) {
+                    changed.take_out(id);
+                    revoked += 1;
+                }
+            }
+            if revoked > 0 {
+                changed.touch();
             }
         }
-        if revoked > 0 {
-            changed.touch();
-        }
-        Ok(revoked)
+        self.changed(group, revoked).await
+    }
+}
+
+impl Overlay {
+    async fn changed(&self, id: &GroupId, count: usize) -> Result<Changed> {
+        let group = self.group(id).await?.ok_or(Error::NotFound("group"))?;
+        Ok(Changed { count, group })
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::account::Start;
 
 /// An account in which nothing changes: people, groups, and who is in which.
 #[derive(Default)]
@@ -163,16 +164,27 @@ impl Account for Fixed {
         ))
     }
 
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
+    async fn standing(&self, id: &GroupId, members: &[MemberId]) -> Result<Option<GroupStanding>> {
         self.asked();
-        Ok(self.memberships.contains(&(group.clone(), member.clone())))
+        let known = self.people.iter();
+        let people = known.filter(|known| members.contains(&known.id));
+        let people = people.map(|known| Belonging {
+            belongs: self.memberships.contains(&(id.clone(), known.id.clone())),
+            member: known.clone(),
+            key: None,
+        });
+        let group = self.groups.iter().find(|known| known.id == *id);
+        Ok(group.map(|group| GroupStanding {
+            group: group.clone(),
+            people: people.collect(),
+        }))
     }
 
-    async fn grant(&self, _: &GroupId, _: &[MemberId]) -> Result<usize> {
+    async fn put_in(&self, _: &GroupStanding, _: &[MemberId]) -> Result<Changed> {
         unreachable!()
     }
 
-    async fn revoke(&self, _: &GroupId, _: &[MemberId]) -> Result<usize> {
+    async fn take_out(&self, _: &GroupStanding, _: &[MemberId]) -> Result<Changed> {
         unreachable!()
     }
 }

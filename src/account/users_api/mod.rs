@@ -20,8 +20,9 @@ use async_trait::async_trait;
 
 use self::client::{Action, Client, Failure};
 use super::{
-    Account, Attempt, Editable, Error, Group, GroupId, GroupName, Identity, Invitation,
-    KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberKind, MemberState, Page, Result,
+    Account, Attempt, Changed, Editable, Error, Group, GroupId, GroupName, GroupStanding, Identity,
+    Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberKind, MemberState,
+    Page, Result, Waiting,
 };
 use crate::onepassword::users_api::ClientCredentials;
 
@@ -243,6 +244,14 @@ impl Account for UsersApi {
         self.inner.confirm(id, fingerprint).await
     }
 
+    async fn waiting(&self, id: &MemberId) -> Result<Option<Waiting>> {
+        self.inner.waiting(id).await
+    }
+
+    async fn let_in(&self, person: &Waiting, fingerprint: &KeyFingerprint) -> Result<Member> {
+        self.inner.let_in(person, fingerprint).await
+    }
+
     async fn suspend(&self, id: &MemberId) -> Result<Member> {
         self.set(Action::Suspend, id).await
     }
@@ -292,19 +301,23 @@ impl Account for UsersApi {
         self.inner.group_members(id, page).await
     }
 
-    async fn is_member(&self, group: &GroupId, member: &MemberId) -> Result<bool> {
-        self.inner.is_member(group, member).await
+    async fn standing(
+        &self,
+        group: &GroupId,
+        members: &[MemberId],
+    ) -> Result<Option<GroupStanding>> {
+        self.inner.standing(group, members).await
     }
 
     async fn reaches_key(&self, group: &GroupId) -> Result<bool> {
         self.inner.reaches_key(group).await
     }
 
-    async fn grant(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        self.inner.grant(group, members).await
+    async fn put_in(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        self.inner.put_in(standing, members).await
     }
 
-    async fn revoke(&self, group: &GroupId, members: &[MemberId]) -> Result<usize> {
-        self.inner.revoke(group, members).await
+    async fn take_out(&self, standing: &GroupStanding, members: &[MemberId]) -> Result<Changed> {
+        self.inner.take_out(standing, members).await
     }
 }

@@ -21,7 +21,7 @@ use super::{
     audit::{Line, change},
 };
 use crate::{
-    account::{self, KeyFingerprint, Member, MemberId, MemberState, Page, Start},
+    account::{self, KeyFingerprint, Member, MemberId, MemberState, Page, Start, Waiting},
     state::{self, Confirmation, ConfirmationStatus, Person, Versioned},
 };
 use rule::{Step, after_failure, failures, hold, step};
@@ -326,7 +326,8 @@ impl Bridge {
             mut member,
             mut person,
         } = case;
-        let mut leased = false;
+        // As seen under the lease.
+        let mut waiting: Option<Waiting> = None;
         loop {
             let known = record.as_ref().map(|record| &record.value);
             let version = record.as_ref().map_or(0, |record| record.version);
@@ -359,10 +360,10 @@ impl Bridge {
                     let over = with_status(known, ConfirmationStatus::Over);
                     (over, Some(Outcome::Over))
                 }
-                (Step::Confirm(key), Some(known), _) if leased => {
-                    return self.let_in(&id, &key, known, version, course).await;
-                }
-                (Step::Confirm(_), Some(known), _) => {
+                (Step::Confirm(key), Some(known), _) => {
+                    if let Some(waiting) = &waiting {
+                        return self.let_in(waiting, &key, known, version, course).await;
+                    }
                     let lease = ConfirmationStatus::Confirming {
                         failures: failures(&known.status),
                         until: now + LEASE,
@@ -370,7 +371,6 @@ impl Bridge {
                     if !self.write(&id, &with_status(known, lease), version).await? {
                         return Ok(Outcome::Waiting);
                     }
-                    leased = true;
                     let again = self.look_again(&id).await;
                     // The rule looks at what was before the lease; what is written follows it.
                     let before = Versioned {
@@ -378,9 +378,10 @@ impl Bridge {
                         version: version + 1,
                     };
                     match again {
-                        Ok(found) => (member, person) = found,
+                        Ok(found) => (waiting, person) = found,
                         Err(error) => return self.failed(&id, &before, error, course).await,
                     }
+                    member = waiting.as_ref().map(|waiting| waiting.member.clone());
                     record = Some(before);
                     continue;
                 }
@@ -405,16 +406,18 @@ impl Bridge {
         }
     }
 
-    /// Confirms somebody on whom this sweep has the lease; `known` is the record before it.
+    /// Confirms somebody on whom this sweep has the lease, and whom it has looked at since; `known`
+    /// is the record before it.
     async fn let_in(
         &self,
-        id: &MemberId,
+        waiting: &Waiting,
         key: &KeyFingerprint,
         known: &Confirmation,
         version: u64,
         course: &Course,
     ) -> Result<Outcome, SweepError> {
-        if let Err(error) = self.account.confirm(id, key).await {
+        let id = &waiting.member.id;
+        if let Err(error) = self.account.let_in(waiting, key).await {
             let before = Versioned {
                 value: known.clone(),
                 version,
@@ -456,10 +459,10 @@ impl Bridge {
     async fn look_again(
         &self,
         id: &MemberId,
-    ) -> Result<(Option<Member>, Option<Person>), SweepError> {
-        let member = self.account.member(id).await?;
+    ) -> Result<(Option<Waiting>, Option<Person>), SweepError> {
+        let waiting = self.account.waiting(id).await?;
         let person = self.store.person(id.as_str()).await?;
-        Ok((member, person.map(|person| person.value)))
+        Ok((waiting, person.map(|person| person.value)))
     }
 
     /// Writes a record; `false` if somebody else wrote it meanwhile.

@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 
 use super::{Known, action, no_group};
 use crate::{
-    account::{self, Group, GroupId, MAX_BATCH, MemberId, MemberKind},
+    account::{
+        self, Belonging, Group, GroupId, GroupStanding, MAX_BATCH, Member, MemberId, MemberKind,
+    },
     bridge::{
         ATTEMPTS, Bridge, Deprovisioning, Error,
         audit::{Line, change, list_change, text_change},
@@ -114,11 +116,18 @@ struct Done {
 impl Bridge {
     /// Makes a group what is wanted. What can be refused comes first, and is taken back if what
     /// follows is refused; what is left after a failure is found by the provider's repeat.
-    pub(super) async fn change_group(&self, known: Known, wanted: Wanted) -> Result<Known, Error> {
+    /// `people` are those whom it names as they stood to the group, or all of its members if
+    /// they are to be replaced.
+    pub(super) async fn change_group(
+        &self,
+        known: Known,
+        people: Vec<Belonging>,
+        wanted: Wanted,
+    ) -> Result<Known, Error> {
         let (id, name) = (known.group.id.to_string(), known.group.name.clone());
         let shown = known.name().to_owned();
         let mut done = Done::default();
-        let result = self.apply(known, &wanted, &mut done).await;
+        let result = self.apply(known, people, &wanted, &mut done).await;
         let renamed = match (done.renamed, &result) {
             // The account calls it as before, and the provider does not.
             (None, Ok(now)) if now.name() != shown => Some((shown, now.name().to_owned())),
@@ -156,7 +165,13 @@ impl Bridge {
         result
     }
 
-    async fn apply(&self, known: Known, wanted: &Wanted, done: &mut Done) -> Result<Known, Error> {
+    async fn apply(
+        &self,
+        known: Known,
+        people: Vec<Belonging>,
+        wanted: &Wanted,
+        done: &mut Done,
+    ) -> Result<Known, Error> {
         let id = known.group.id.clone();
         let asked = wanted.name.as_deref();
         let rename = asked.filter(|name| *name != known.name() && *name != known.group.name);
@@ -165,12 +180,16 @@ impl Bridge {
         {
             self.check_group_external_id(external_id, Some(&id)).await?;
         }
-        let change = self.members_to_change(&known.group, wanted).await;
+        let change = self.members_to_change(&known.group, &people, wanted).await;
         let (add, remove) = self
             .note_refusal(action::MEMBERS, id.as_str(), change)
             .await?;
 
         let mut group = known.group;
+        let seen = GroupStanding {
+            group: group.clone(),
+            people,
+        };
         let old_name = group.name.clone();
         if let Some(name) = rename {
             let renaming = match self.account.rename_group(&id, name).await {
@@ -182,18 +201,23 @@ impl Bridge {
                 .await?;
             done.renamed = Some((old_name.clone(), group.name.clone()));
         }
+        let mut came = Vec::new();
         if !add.is_empty() {
-            let granting = self.account.grant(&id, &add).await.map_err(Error::from);
+            let granting = self.put_in(&seen, &add, wanted.replace_members).await;
             match self
                 .note_refusal(action::MEMBERS, id.as_str(), granting)
                 .await
             {
-                Ok(granted) => {
-                    done.added = granted;
+                Ok((granted, people)) => {
+                    done.added = granted.count;
+                    if granted.count > 0 {
+                        group = granted.group;
+                    }
                     // Who of several came the account does not say.
-                    if granted == add.len() {
+                    if granted.count == add.len() {
                         done.asked_in = add;
                     }
+                    came = people;
                 }
                 Err(error) => {
                     if rename.is_some() && !error.is_transient() {
@@ -205,10 +229,14 @@ impl Bridge {
             }
         }
         if !remove.is_empty() {
-            let revoking = self.account.revoke(&id, &remove).await.map_err(Error::from);
-            done.removed = self
-                .note_refusal(action::MEMBERS, id.as_str(), revoking)
+            let revoking = self.account.take_out(&seen, &remove).await;
+            let revoked = self
+                .note_refusal(action::MEMBERS, id.as_str(), revoking.map_err(Error::from))
                 .await?;
+            done.removed = revoked.count;
+            if revoked.count > 0 {
+                group = revoked.group;
+            }
             if done.removed == remove.len() {
                 done.asked_out.clone_from(&remove);
             }
@@ -230,33 +258,59 @@ impl Bridge {
             .await?;
         let now = record.value.external_id.as_deref();
         done.external_id = text_change("externalId", external_id.as_deref(), now);
-        if done.added + done.removed > 0 {
-            let gone = || account::Error::NotFound("group");
-            group = self.account.group(&id).await?.ok_or_else(gone)?;
+        if !wanted.replace_members {
+            return Ok(Known {
+                group,
+                record,
+                members: None,
+            });
         }
-        Ok(Known { group, record })
+        let left: HashSet<MemberId> = remove.into_iter().collect();
+        let stayed = seen.people.into_iter().map(|one| one.member);
+        let stayed = stayed.filter(|member| !left.contains(&member.id));
+        Ok(Known::with(group, record, stayed.chain(came).collect()))
     }
 
-    /// Who has to be put in, and who taken out. Who is in is read for a replacement, and for a
-    /// removal that names enough people to empty a group that the guard is for; never else.
+    /// Puts people in as they stood to a group or, if nobody has asked about them so far, as they
+    /// stand now: then they are returned too.
+    async fn put_in(
+        &self,
+        seen: &GroupStanding,
+        people: &[MemberId],
+        are_new: bool,
+    ) -> Result<(account::Changed, Vec<Member>), Error> {
+        if !are_new {
+            return Ok((self.account.put_in(seen, people).await?, Vec::new()));
+        }
+        let standing = self.account.standing(&seen.group.id, people).await?;
+        let standing = standing.ok_or(account::Error::NotFound("group"))?;
+        let changed = self.account.put_in(&standing, people).await?;
+        let people = standing.people.into_iter().map(|one| one.member);
+        Ok((changed, people.collect()))
+    }
+
+    /// Who has to be put in, and who taken out. For a replacement everybody who is in has been
+    /// read. For a removal that names enough people to empty a group that the guard is for they are
+    /// read here; never else.
     ///
     /// # Errors
     /// 403 if the guard is against it.
     async fn members_to_change(
         &self,
         group: &Group,
+        people: &[Belonging],
         wanted: &Wanted,
     ) -> Result<(Vec<MemberId>, Vec<MemberId>), Error> {
         let (mut add, mut remove) = wanted.named();
         let many = group.member_count > self.settings.guards.empty_group;
         if wanted.replace_members {
-            let present = self.all_members(&group.id).await?;
+            let present = people.iter().map(|one| &one.member);
             let beyond: HashSet<MemberId> = present
-                .iter()
+                .clone()
                 .filter(|one| one.protected || one.kind == MemberKind::Guest)
                 .map(|one| one.id.clone())
                 .collect();
-            let present: BTreeSet<MemberId> = present.into_iter().map(|one| one.id).collect();
+            let present: BTreeSet<MemberId> = present.map(|one| one.id.clone()).collect();
             let named: BTreeSet<MemberId> = add.into_iter().collect();
             // Whoever comes instead: those who are in lose what the group gives them.
             if present.is_disjoint(&named) {

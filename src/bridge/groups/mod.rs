@@ -14,7 +14,10 @@ use super::{
     identify, shortened,
 };
 use crate::{
-    account::{self, Attempt, Group, GroupId, MAX_BATCH, Member, MemberId, Page, Start},
+    account::{
+        self, Attempt, Belonging, Group, GroupId, GroupStanding, Listing, MAX_BATCH, Member,
+        MemberId, Page, Start,
+    },
     scim::{
         self,
         meta::Meta,
@@ -53,6 +56,8 @@ mod action {
 pub(super) struct Known {
     group: Group,
     record: Versioned<ManagedGroup>,
+    /// Everybody in it, where that is known.
+    members: Option<Vec<Member>>,
 }
 
 impl Bridge {
@@ -84,7 +89,7 @@ impl Bridge {
             self.make_group(name, external_id, &members, attempt).await
         };
         let known = self.create_once(key, make).await?;
-        self.group_resource(&known, context, MEMBERS_SHOWN).await
+        self.group_resource(known, context, MEMBERS_SHOWN).await
     }
 
     async fn make_group(
@@ -98,62 +103,80 @@ impl Bridge {
             Err(account::Error::GroupNameTaken) => return Err(self.name_taken(name).await?),
             answer => answer?,
         };
-        let id = group.id.as_str();
         let record = ManagedGroup {
             display_name: name.to_owned(),
             account_name: group.name.clone(),
             external_id,
             updated_at: OffsetDateTime::now_utc(),
         };
-        let entered = match self.enter_group(&group, &record, members).await {
+        let id = group.id.clone();
+        let (known, entered) = match self.enter_group(group, record, members).await {
             Ok(entered) => entered,
             Err(error) => {
                 // Nothing half done: a group that was refused its members is taken back. It is
                 // this attempt's own, and no provider has heard of it.
                 if !error.is_transient() {
-                    self.account.delete_group(&group.id).await?;
-                    self.store.remove_managed_group(id).await?;
+                    self.account.delete_group(&id).await?;
+                    self.store.remove_managed_group(id.as_str()).await?;
                 }
                 return Err(error);
             }
         };
         let name = change("displayName", None::<String>, Some(name));
-        let external_id = text_change("externalId", None, record.external_id.as_deref());
+        let external_id = known.record.value.external_id.as_deref();
+        let external_id = text_change("externalId", None, external_id);
         self.done(Line {
             action: action::CREATE,
-            target: id,
-            detail: group.name.clone(),
+            target: id.as_str(),
+            detail: known.group.name.clone(),
             changes: [name].into_iter().chain(external_id).collect(),
         })
         .await;
         if entered > 0 {
             self.done(Line {
                 action: action::MEMBERS,
-                target: id,
-                detail: format!("{}: +{entered} -0", group.name),
+                target: id.as_str(),
+                detail: format!("{}: +{entered} -0", known.group.name),
                 changes: Vec::from_iter(list_change("members", &[""; 0], members)),
             })
             .await;
         }
-        self.known_group(id).await
+        Ok(known)
     }
 
     async fn enter_group(
         &self,
-        group: &Group,
-        record: &ManagedGroup,
+        group: Group,
+        record: ManagedGroup,
         members: &[MemberId],
-    ) -> Result<usize, Error> {
-        match self
-            .store
-            .put_managed_group(group.id.as_str(), record, 0)
-            .await
-        {
+    ) -> Result<(Known, usize), Error> {
+        let id = group.id.as_str();
+        let record = match self.store.put_managed_group(id, &record, 0).await {
+            Ok(()) => Versioned {
+                value: record,
+                version: 1,
+            },
             // An earlier try got this far: the record is its own.
-            Ok(()) | Err(state::Error::Conflict) => {}
+            Err(state::Error::Conflict) => {
+                let known = self.store.managed_group(id).await?;
+                known.ok_or_else(|| no_group(id))?
+            }
             Err(error) => return Err(error.into()),
+        };
+        if members.is_empty() {
+            let known = Known {
+                group,
+                record,
+                members: None,
+            };
+            return Ok((known, 0));
         }
-        Ok(self.account.grant(&group.id, members).await?)
+        let standing = self.account.standing(&group.id, members).await?;
+        let standing = standing.ok_or(account::Error::NotFound("group"))?;
+        let entered = self.account.put_in(&standing, members).await?;
+        let people = standing.people.into_iter().map(|one| one.member);
+        let known = Known::with(entered.group, record, people.collect());
+        Ok((known, entered.count))
     }
 
     /// Why this name cannot be had: a managed group has it, or one that is not managed.
@@ -177,8 +200,13 @@ impl Bridge {
     /// # Errors
     /// 404 if no managed group has this id.
     pub async fn group(&self, id: &str, context: &Context) -> Result<Resource, Error> {
-        let known = self.known_group(id).await?;
-        self.group_resource(&known, context, u64::MAX).await
+        let wanted = context.query.projection(&SERVED_GROUP, &POLICY);
+        let known = match wanted.wants("members") {
+            true => self.known_group_with_members(id).await?,
+            false => self.known_groups(&[id.to_owned()]).await?.pop(),
+        };
+        let known = known.ok_or_else(|| no_group(id))?;
+        self.group_resource(known, context, u64::MAX).await
     }
 
     /// `PUT /Groups/{id}`. Without `members` the members stay as they are.
@@ -200,11 +228,12 @@ impl Bridge {
         };
         wanted.put_in(sent.members.unwrap_or_default())?;
         let known = self.change_known_group(id, context, wanted).await?;
-        self.group_resource(&known, context, MEMBERS_SHOWN).await
+        self.group_resource(known, context, MEMBERS_SHOWN).await
     }
 
-    /// `PATCH /Groups/{id}`: all operations, or none. The answer is the group, or nothing if it
-    /// is large and nobody asked for certain attributes.
+    /// `PATCH /Groups/{id}`: all operations, or none. The answer is nothing, unless the client asks
+    /// for certain attributes or for all but the members: the whole group has its members in it, and
+    /// to change one of them is to cost the same however many they are.
     ///
     /// # Errors
     /// As for [`Bridge::replace_group`], and 400 for operations that make no sense.
@@ -218,10 +247,10 @@ impl Bridge {
         let wanted = Wanted::from_changes(changes)?;
         let known = self.change_known_group(id, context, wanted).await?;
         let chosen = context.query.projection(&SERVED_GROUP, &POLICY);
-        if known.group.member_count > MEMBERS_SHOWN && !chosen.is_explicit() {
+        if chosen.wants("members") && !chosen.is_explicit() {
             return Ok(known.to_resource(&context.base, None));
         }
-        self.group_resource(&known, context, MEMBERS_SHOWN).await
+        self.group_resource(known, context, MEMBERS_SHOWN).await
     }
 
     async fn change_known_group(
@@ -232,9 +261,14 @@ impl Bridge {
     ) -> Result<Known, Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id, wanted.action()).await?;
+            let look = match (wanted.replace_members, wanted.members.is_empty()) {
+                (true, _) => Look::Members,
+                (false, true) => Look::Group,
+                (false, false) => Look::People(wanted.members.keys().cloned().collect()),
+            };
+            let (known, people) = self.group_to_change(id, wanted.action(), look).await?;
             conditions.check_change(&known.version())?;
-            self.change_group(known, wanted).await
+            self.change_group(known, people, wanted).await
         })
         .await
     }
@@ -247,7 +281,9 @@ impl Bridge {
     pub async fn delete_group(&self, id: &str, context: &Context) -> Result<(), Error> {
         let conditions = &context.conditions;
         self.change_under(conditions, id, async {
-            let known = self.group_to_change(id, action::DELETE).await?;
+            let (known, _) = self
+                .group_to_change(id, action::DELETE, Look::Group)
+                .await?;
             conditions.check_change(&known.version())?;
             let deleted = self.delete_known_group(&known.group).await;
             self.note_refusal(action::DELETE, id, deleted).await
@@ -272,11 +308,11 @@ impl Bridge {
 
     async fn group_resource(
         &self,
-        known: &Known,
+        known: Known,
         context: &Context,
         shown: u64,
     ) -> Result<Resource, Error> {
-        let value = self.group_value(known, context, shown).await?;
+        let value = self.group_value(&known, context, shown).await?;
         Ok(known.to_resource(&context.base, Some(value)))
     }
 
@@ -291,26 +327,53 @@ impl Bridge {
         let projection = context.query.projection(&SERVED_GROUP, &POLICY);
         let count = known.group.member_count;
         let few = count <= shown || projection.is_explicit();
+        let read;
         let members = match projection.wants("members") && count > 0 && few {
-            true => Some(self.all_members(&known.group.id).await?),
+            true => match &known.members {
+                Some(members) => Some(members),
+                None => {
+                    read = self.all_members(&known.group.id).await?;
+                    Some(&read)
+                }
+            },
             false => None,
         };
-        let mut value = known.to_value(&context.base, members.as_deref());
+        let mut value = known.to_value(&context.base, members.map(Vec::as_slice));
         projection.apply(&mut value);
         Ok(value)
     }
 
     async fn all_members(&self, id: &GroupId) -> Result<Vec<Member>, Error> {
-        let mut members = Vec::new();
-        let mut page = Page::first(MAX_BATCH);
-        loop {
+        let page = Page::first(MAX_BATCH);
+        let first = self.account.group_members(id, &page).await?;
+        self.all_from(id, first).await
+    }
+
+    /// A group and everybody in it.
+    async fn group_and_all_members(
+        &self,
+        id: &GroupId,
+    ) -> Result<Option<(Group, Vec<Member>)>, Error> {
+        let page = Page::first(MAX_BATCH);
+        let Some((group, members)) = self.account.group_with_members(id, &page).await? else {
+            return Ok(None);
+        };
+        Ok(Some((group, self.all_from(id, members).await?)))
+    }
+
+    /// The members of a first page, and of those that follow.
+    async fn all_from(&self, id: &GroupId, first: Listing<Member>) -> Result<Vec<Member>, Error> {
+        let (mut members, mut next) = (first.items, first.next);
+        while let Some(key) = next {
+            let page = Page {
+                start: Start::After(key),
+                limit: MAX_BATCH,
+            };
             let listing = self.account.group_members(id, &page).await?;
             members.extend(listing.items);
-            let Some(next) = listing.next else {
-                return Ok(members);
-            };
-            page.start = Start::After(next);
+            next = listing.next;
         }
+        Ok(members)
     }
 
     /// A page of the managed groups, and how many there are. Those that the account has deleted
@@ -353,6 +416,9 @@ impl Bridge {
         groups: Vec<G>,
         id: impl Fn(&G) -> &GroupId,
     ) -> Result<Vec<G>, Error> {
+        if groups.is_empty() {
+            return Ok(groups);
+        }
         let ids: Vec<&str> = groups.iter().map(|group| id(group).as_str()).collect();
         let records = self.store.managed_groups_by_id(&ids).await?;
         Ok(groups
@@ -385,36 +451,68 @@ impl Bridge {
                 .collect();
             known.extend(managed.into_iter().filter_map(|(id, record)| {
                 let group = groups.remove(&id)?;
-                Some(Known { group, record })
+                Some(Known {
+                    group,
+                    record,
+                    members: None,
+                })
             }));
         }
         Ok(known)
     }
 
-    async fn known_group(&self, id: &str) -> Result<Known, Error> {
-        self.known_groups(&[id.to_owned()])
-            .await?
-            .pop()
-            .ok_or_else(|| no_group(id))
+    /// One managed group and everybody in it.
+    async fn known_group_with_members(&self, id: &str) -> Result<Option<Known>, Error> {
+        let (Some(record), Ok(group)) = (self.store.managed_group(id).await?, id.parse()) else {
+            return Ok(None);
+        };
+        let found = self.group_and_all_members(&group).await?;
+        Ok(found.map(|(group, members)| Known {
+            group,
+            record,
+            members: Some(members),
+        }))
     }
 
-    /// The managed group to change; a group of the account that is not managed is refused with
-    /// the reason, so that the provider's log says more than that it is not there.
-    async fn group_to_change(&self, id: &str, action: &str) -> Result<Known, Error> {
-        let known = self.known_groups(&[id.to_owned()]).await?.pop();
-        let group = match known {
-            Some(known) if !known.group.has_account_wide_power() => return Ok(known),
-            // It was managed before it came to power.
-            Some(known) => known.group,
-            None => {
-                let id = id.parse().map_err(|_| no_group(id))?;
+    /// The managed group to change, and whom of its people the change has to know of, in one look;
+    /// a group of the account that is not managed is refused with the reason, so that the
+    /// provider's log says more than that it is not there.
+    async fn group_to_change(
+        &self,
+        text: &str,
+        action: &str,
+        look: Look,
+    ) -> Result<(Known, Vec<Belonging>), Error> {
+        let id: GroupId = text.parse().map_err(|_| no_group(text))?;
+        let record = self.store.managed_group(text).await?;
+        let seen = match look {
+            Look::People(people) if record.is_some() => self.account.standing(&id, &people).await?,
+            Look::Members if record.is_some() => {
+                let found = self.group_and_all_members(&id).await?;
+                found.map(|(group, members)| GroupStanding::of_members(group, members))
+            }
+            _ => {
                 let group = self.account.group(&id).await?;
-                group.ok_or_else(|| no_group(id.as_str()))?
+                group.map(|group| GroupStanding::of_members(group, Vec::new()))
             }
         };
-        let why = why_unmanaged(&group);
-        self.refused(action, id, &why).await;
-        Err(scim::Error::forbidden(why).into())
+        let GroupStanding { group, people } = seen.ok_or_else(|| no_group(text))?;
+        match record {
+            Some(record) if !group.has_account_wide_power() => {
+                let known = Known {
+                    group,
+                    record,
+                    members: None,
+                };
+                Ok((known, people))
+            }
+            // It may have been managed before it came to power.
+            _ => {
+                let why = why_unmanaged(&group);
+                self.refused(action, text, &why).await;
+                Err(scim::Error::forbidden(why).into())
+            }
+        }
     }
 
     async fn check_group_external_id(
@@ -434,6 +532,16 @@ impl Bridge {
     }
 }
 
+/// What of a group has to be seen before it is changed.
+enum Look {
+    /// The group alone.
+    Group,
+    /// How these people stand to it.
+    People(Vec<MemberId>),
+    /// Everybody in it.
+    Members,
+}
+
 /// Whether a list is to carry everybody who is in the groups.
 pub(super) fn shows_members(context: &Context) -> bool {
     let wanted = context.query.projection(&SERVED_GROUP, &POLICY);
@@ -441,6 +549,16 @@ pub(super) fn shows_members(context: &Context) -> bool {
 }
 
 impl Known {
+    /// With these members, if those are all that the group has by now.
+    fn with(group: Group, record: Versioned<ManagedGroup>, members: Vec<Member>) -> Self {
+        let all = group.member_count == members.len() as u64;
+        Self {
+            group,
+            record,
+            members: all.then_some(members),
+        }
+    }
+
     pub(super) fn id(&self) -> &str {
         self.group.id.as_str()
     }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Bridge, Change, Deprovisioning, Known, mapping::record};
 use crate::{
-    account::{self, Attempt, Group, GroupId, MemberId, MemberKind},
+    account::{self, Attempt, Group, GroupId, GroupStanding, MemberId, MemberKind},
     bridge::{
         audit::{Line, change, list_change},
         confirmation::SweepError,
@@ -87,35 +87,43 @@ impl Bridge {
     }
 
     /// Takes a person out of the managed groups, and remembers of which.
-    async fn leave_groups(&self, known: Known) -> Result<Known, Change> {
-        let groups = self.groups_shown(&known.member.id).await?;
-        if groups.is_empty() {
+    async fn leave_groups(&self, mut known: Known) -> Result<Known, Change> {
+        self.read_groups(vec![&mut known]).await?;
+        let ids = known.groups.iter().flatten().map(|group| group.id.clone());
+        let ids: Vec<GroupId> = ids.collect();
+        if ids.is_empty() {
             return Ok(known);
         }
-        let ids: Vec<GroupId> = groups.into_iter().map(|group| group.id).collect();
-        let groups = without_power(self.account.groups_by_id(&ids).await?);
+        let groups = self.account.groups_by_id(&ids).await?;
+        let groups = groups.into_iter().filter(|it| !it.has_account_wide_power());
+        let groups: Vec<Group> = groups.collect();
         let Some(mut removal) = known.removal().cloned().filter(|_| !groups.is_empty()) else {
             return Ok(known);
         };
-        for group in &groups {
+        let left: Vec<GroupId> = groups.iter().map(|group| group.id.clone()).collect();
+        for group in &left {
             if !removal.groups.iter().any(|id| id == group.as_str()) {
                 removal.groups.push(group.to_string());
             }
         }
-        let known = self.note_removal(known, removal).await?;
+        let mut known = self.note_removal(known, removal).await?;
         let id = std::slice::from_ref(&known.member.id);
-        for group in &groups {
-            match self.account.revoke(group, id).await {
+        for group in groups {
+            let standing = GroupStanding::of_members(group, vec![known.member.clone()]);
+            match self.account.take_out(&standing, id).await {
                 // Deleted meanwhile.
                 Ok(_) | Err(account::Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(groups) = &mut known.groups {
+            groups.retain(|group| !left.contains(&group.id));
+        }
         self.done(Line {
             action: "user.leave_groups",
             target: known.member.id.as_str(),
-            detail: format!("{} groups", groups.len()),
-            changes: Vec::from_iter(list_change("groups", &groups, &[""; 0])),
+            detail: format!("{} groups", left.len()),
+            changes: Vec::from_iter(list_change("groups", &left, &[""; 0])),
         })
         .await;
         Ok(known)
@@ -144,14 +152,13 @@ impl Bridge {
             })
             .await;
         }
-        let groups = known.removal().map(|removal| removal.groups.clone());
-        let groups = self.still_managed(&groups.unwrap_or_default()).await?;
+        let places = known.removal().into_iter().flat_map(|it| &it.groups);
+        let places: Vec<GroupId> = places.filter_map(|place| place.parse().ok()).collect();
         let mut returned = Vec::new();
-        for group in &groups {
-            match self.account.grant(group, std::slice::from_ref(&id)).await {
-                Ok(_) => returned.push(group),
-                // Deleted meanwhile.
-                Err(account::Error::NotFound(_)) => {}
+        for group in self.only_managed(places, |id| id).await? {
+            match self.put_back(&group, &id).await {
+                Ok(true) => returned.push(group),
+                Ok(false) => {}
                 // An administrator has to look at this group; the others are not to wait for it.
                 Err(error @ (account::Error::NotPermitted(_) | account::Error::Protected(_))) => {
                     let why = format!("group {group}: {error}");
@@ -162,6 +169,7 @@ impl Bridge {
             }
         }
         if !returned.is_empty() {
+            known.groups = None;
             self.done(Line {
                 action: "user.return_to_groups",
                 target: id.as_str(),
@@ -173,16 +181,19 @@ impl Bridge {
         Ok(known)
     }
 
-    /// Those of the groups that a provider may put people into.
-    async fn still_managed(&self, groups: &[String]) -> Result<Vec<GroupId>, Change> {
-        let ids: Vec<GroupId> = groups.iter().filter_map(|id| id.parse().ok()).collect();
-        if ids.is_empty() {
-            return Ok(ids);
+    /// Puts a person back into a group, if it is still there and a provider may do so.
+    async fn put_back(&self, group: &GroupId, id: &MemberId) -> account::Result<bool> {
+        let id = std::slice::from_ref(id);
+        let standing = self.account.standing(group, id).await?;
+        let Some(standing) = standing.filter(|it| !it.group.has_account_wide_power()) else {
+            return Ok(false);
+        };
+        match self.account.put_in(&standing, id).await {
+            Ok(_) => Ok(true),
+            // Deleted meanwhile.
+            Err(account::Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
         }
-        let groups = self.account.groups_by_id(&ids).await?;
-        Ok(without_power(
-            self.only_managed(groups, |group| &group.id).await?,
-        ))
     }
 
     /// Writes down that the provider wants this person out.
@@ -316,13 +327,6 @@ impl Bridge {
             written => written,
         }
     }
-}
-
-/// The groups that a provider's word may change.
-fn without_power(groups: Vec<Group>) -> Vec<GroupId> {
-    let harmless = |group: &Group| !group.has_account_wide_power();
-    let groups = groups.into_iter().filter(harmless);
-    groups.map(|group| group.id).collect()
 }
 
 /// What came of a person whose time is over.

@@ -22,6 +22,19 @@ use crate::{
 pub(in crate::bridge) struct Known {
     pub(super) member: Member,
     pub(super) person: Option<Versioned<Person>>,
+    /// The managed groups that they belong to, where those were read and nobody changed them since.
+    pub(in crate::bridge) groups: Option<Vec<GroupName>>,
+}
+
+impl From<Member> for Known {
+    /// A person of whom nothing but this is known.
+    fn from(member: Member) -> Self {
+        Self {
+            member,
+            person: None,
+            groups: None,
+        }
+    }
 }
 
 impl Known {
@@ -78,7 +91,11 @@ impl Known {
     }
 
     /// The person as an answer, with the attributes that the client wants.
-    pub(super) fn to_resource(&self, context: &Context, groups: Option<&[GroupName]>) -> Resource {
+    pub(in crate::bridge) fn to_resource(
+        &self,
+        context: &Context,
+        groups: Option<&[GroupName]>,
+    ) -> Resource {
         let mut value = self.to_value(&context.base, groups);
         let projection = context.query.projection(&SERVED_USER, &POLICY);
         projection.apply(&mut value);
@@ -360,7 +377,11 @@ mod tests {
             version: 1,
         };
         let person = person.map(|value| Versioned { value, version: 1 });
-        Known { member, person }
+        Known {
+            member,
+            person,
+            groups: None,
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! addresses and the ids that the provider sent are kept beside it and come back as sent, the names
 //! for as long as the account still shows the one they led to.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     account::{
-        self, Attempt, GroupName, Invitation, Member, MemberEdit, MemberId, MemberKind,
+        self, Attempt, GroupId, Invitation, MAX_BATCH, Member, MemberEdit, MemberId, MemberKind,
         MemberState, Page, Start,
     },
     scim::{
@@ -93,9 +96,17 @@ impl Bridge {
                     changes: changes(&nobody, user),
                 })
                 .await;
+                let (value, version) = (person, 1);
+                Ok(Known {
+                    person: Some(Versioned { value, version }),
+                    ..Known::from(member)
+                })
             }
             // An earlier try got this far: the record is its own.
-            Err(state::Error::Conflict) => {}
+            Err(state::Error::Conflict) => Ok(Known {
+                person: self.store.person(id).await?,
+                ..Known::from(member)
+            }),
             Err(error) => {
                 // Somebody else got the externalId meanwhile: nobody is left half invited.
                 if error == state::Error::ExternalIdTaken
@@ -103,10 +114,9 @@ impl Bridge {
                 {
                     self.account.delete_member(&member.id).await?;
                 }
-                return Err(error.into());
+                Err(error.into())
             }
         }
-        self.known(id).await
     }
 
     /// `GET /Users/{id}`.
@@ -114,32 +124,20 @@ impl Bridge {
     /// # Errors
     /// 404 if nobody has this id.
     pub async fn user(&self, id: &str, context: &Context) -> Result<Resource, Error> {
-        let known = self.known(id).await?;
-        self.user_resource(&known, context).await
+        let known = self.found(id, wants_groups(context)).await?;
+        // Guests are nobody's business but the account's.
+        match known.member.kind {
+            MemberKind::Member => self.user_resource(known, context).await,
+            MemberKind::Guest => Err(nobody(id)),
+        }
     }
 
     /// One person as an answer, with the attributes that the client wants.
-    async fn user_resource(&self, known: &Known, context: &Context) -> Result<Resource, Error> {
-        let wanted = context.query.projection(&SERVED_USER, &POLICY);
-        let groups = match wanted.wants("groups") {
-            true => Some(self.groups_shown(&known.member.id).await?),
-            false => None,
-        };
-        Ok(known.to_resource(context, groups.as_deref()))
-    }
-
-    /// One person in a list. Groups are one more request for each: only for who asks for them by
-    /// name.
-    pub(super) async fn listed_user(
-        &self,
-        known: &Known,
-        context: &Context,
-    ) -> Result<Value, Error> {
-        let resource = match shows_groups(context) {
-            true => self.user_resource(known, context).await?,
-            false => known.to_resource(context, None),
-        };
-        Ok(resource.value.unwrap_or_default())
+    async fn user_resource(&self, mut known: Known, context: &Context) -> Result<Resource, Error> {
+        if wants_groups(context) {
+            self.read_groups(vec![&mut known]).await?;
+        }
+        Ok(known.to_resource(context, known.groups.as_deref()))
     }
 
     /// `PUT /Users/{id}`. Without `active` the state stays as it is (Okta leaves it out).
@@ -155,7 +153,7 @@ impl Bridge {
         let user = User::from_value(body, &POLICY)?;
         let wanted = |_: &Known| Ok(user.clone());
         let known = self.change_user(id, context, wanted).await?;
-        self.user_resource(&known, context).await
+        self.user_resource(known, context).await
     }
 
     /// `PATCH /Users/{id}`: all operations, or none.
@@ -186,7 +184,7 @@ impl Bridge {
             })
         };
         let known = self.change_user(id, context, changed).await?;
-        self.user_resource(&known, context).await
+        self.user_resource(known, context).await
     }
 
     /// `DELETE /Users/{id}`: suspends. The person stays, inactive, and can be brought back;
@@ -196,7 +194,8 @@ impl Bridge {
     /// 404 if nobody has this id, 403 for people whom no provider may touch, 412 if they are not
     /// the version asked for.
     pub async fn delete_user(&self, id: &str, context: &Context) -> Result<(), Error> {
-        self.change_person("user.delete", id, &context.conditions, |_| Ok(Wish::Gone))
+        let gone = |_: &Known| Ok(Wish::Gone);
+        self.change_person("user.delete", id, &context.conditions, false, gone)
             .await
             .map(drop)
     }
@@ -209,20 +208,22 @@ impl Bridge {
         wanted: impl Fn(&Known) -> Result<User, scim::Error>,
     ) -> Result<Known, Error> {
         let wish = |known: &Known| wanted(known).map(Wish::Be);
-        self.change_person("user.change", id, &context.conditions, wish)
+        let (conditions, groups) = (&context.conditions, wants_groups(context));
+        self.change_person("user.change", id, conditions, groups, wish)
             .await
     }
 
-    /// Reads a person and changes them, if they are the version asked for. A refusal is noted under
-    /// the name of this action.
+    /// Reads a person, with their `groups` if the answer is to show them, and changes them, if they
+    /// are the version asked for. A refusal is noted under the name of this action.
     async fn change_person(
         &self,
         action: &str,
         id: &str,
         conditions: &Conditions,
+        groups: bool,
         wish: impl Fn(&Known) -> Result<Wish, scim::Error>,
     ) -> Result<Known, Error> {
-        let changing = self.change_until_done(id, conditions, wish);
+        let changing = self.change_until_done(id, conditions, groups, wish);
         let result = self.change_under(conditions, id, changing).await;
         self.note_refusal(action, id, result).await
     }
@@ -232,11 +233,12 @@ impl Bridge {
         &self,
         id: &str,
         conditions: &Conditions,
+        groups: bool,
         wish: impl Fn(&Known) -> Result<Wish, scim::Error>,
     ) -> Result<Known, Error> {
         let mut attempt = 1;
         loop {
-            let known = self.found(id).await?;
+            let known = self.found(id, groups).await?;
             if known.member.kind == MemberKind::Guest {
                 known.refuse_if_protected()?;
             }
@@ -273,7 +275,13 @@ impl Bridge {
                 (now.to_user(), detail.unwrap_or_default())
             }
             // What the account has taken stays, whatever came after it.
-            (Err(_), Some((member, what))) => (Known { member, person }.to_user(), what),
+            (Err(_), Some((member, what))) => {
+                let known = Known {
+                    person,
+                    ..Known::from(member)
+                };
+                (known.to_user(), what)
+            }
             (Err(_), None) => return result,
         };
         let changes = changes(&before, &after);
@@ -439,34 +447,56 @@ impl Bridge {
         Ok(members
             .into_iter()
             .zip(people)
-            .map(|(member, person)| Known { member, person })
+            .map(|(member, person)| Known {
+                person,
+                ..Known::from(member)
+            })
             .collect())
     }
 
-    async fn known(&self, id: &str) -> Result<Known, Error> {
-        let known = self.found(id).await?;
-        // Guests are nobody's business but the account's.
-        match known.member.kind {
-            MemberKind::Member => Ok(known),
-            MemberKind::Guest => Err(nobody(id)),
-        }
-    }
-
     /// Whoever has this id, guests too.
-    async fn found(&self, text: &str) -> Result<Known, Error> {
+    async fn found(&self, text: &str, with_groups: bool) -> Result<Known, Error> {
         let id: MemberId = text.parse().map_err(|_| nobody(text))?;
-        let (member, person) =
-            tokio::join!(self.account.member(&id), self.store.person(id.as_str()));
+        let member = async {
+            match with_groups {
+                true => {
+                    let found = self.account.member_with_groups(&id).await?;
+                    Ok::<_, account::Error>(found.map(|(member, groups)| (member, Some(groups))))
+                }
+                false => Ok(self.account.member(&id).await?.map(|member| (member, None))),
+            }
+        };
+        let (member, person) = tokio::join!(member, self.store.person(id.as_str()));
+        let (member, groups) = member?.ok_or_else(|| nobody(text))?;
+        let groups = match groups {
+            Some(groups) => Some(self.only_managed(groups, |group| &group.id).await?),
+            None => None,
+        };
         Ok(Known {
-            member: member?.ok_or_else(|| nobody(text))?,
+            member,
             person: person?,
+            groups,
         })
     }
 
-    /// The managed groups of a person.
-    async fn groups_shown(&self, id: &MemberId) -> Result<Vec<GroupName>, Error> {
-        let groups = self.account.groups_of(id).await?;
-        self.only_managed(groups, |group| &group.id).await
+    /// Reads the managed groups of those of whom they are not known, at the cost of one look-up in
+    /// the account and one in the store for all of them.
+    pub(super) async fn read_groups(&self, mut people: Vec<&mut Known>) -> Result<(), Error> {
+        people.retain(|known| known.groups.is_none());
+        for batch in people.chunks_mut(MAX_BATCH) {
+            let ids: Vec<MemberId> = batch.iter().map(|known| known.member.id.clone()).collect();
+            let groups = self.account.groups_of_each(&ids).await?;
+            let all: BTreeSet<GroupId> = groups.iter().flatten().map(|it| it.id.clone()).collect();
+            let managed = self
+                .only_managed(all.into_iter().collect(), |id| id)
+                .await?;
+            let managed: HashSet<GroupId> = managed.into_iter().collect();
+            for (known, mut groups) in batch.iter_mut().zip(groups) {
+                groups.retain(|group| managed.contains(&group.id));
+                known.groups = Some(groups);
+            }
+        }
+        Ok(())
     }
 
     fn check_address(&self, user_name: &str) -> Result<(), Error> {
@@ -531,6 +561,12 @@ fn described(edit: &MemberEdit) -> String {
         .into_iter()
         .filter_map(|(what, value)| value.as_ref().map(|value| format!("{what}: {value}")));
     changed.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an answer about one person is to carry their groups.
+fn wants_groups(context: &Context) -> bool {
+    let wanted = context.query.projection(&SERVED_USER, &POLICY);
+    wanted.wants("groups")
 }
 
 /// Whether a list is to carry everybody's groups.

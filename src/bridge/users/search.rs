@@ -3,7 +3,7 @@
 use super::Known;
 use crate::{
     account::{GroupId, MAX_BATCH, Member, MemberKind, Page, Start},
-    bridge::{Bridge, Error, in_parallel, list::Search},
+    bridge::{Bridge, Error, list::Search},
 };
 
 /// Rows that cost a request each, between two looks at the clock.
@@ -63,18 +63,12 @@ impl Bridge {
         search.check_time()?;
         // Guests are nobody's business but the account's.
         members.retain(|member| member.kind == MemberKind::Member);
-        let people = self.with_records(members).await?;
-        let groups = match search.needs("groups") {
-            true => {
-                let groups = people
-                    .iter()
-                    .map(|known| self.groups_shown(&known.member.id));
-                in_parallel(groups.collect()).await?
-            }
-            false => vec![Vec::new(); people.len()],
-        };
-        for (known, groups) in people.into_iter().zip(groups) {
-            let value = known.to_value(base, Some(&groups));
+        let mut people = self.with_records(members).await?;
+        if search.needs("groups") {
+            self.read_groups(people.iter_mut().collect()).await?;
+        }
+        for known in people {
+            let value = known.to_value(base, known.groups.as_deref());
             if search.matches(&value) {
                 found(known, &value);
             }

@@ -362,21 +362,52 @@ pub struct Grant {
     pub members: Vec<WrappedKey>,
 }
 
-/// How much changed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// How much changed, and of what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Changed {
     /// Memberships, or keys held, that were not there before, or are no more.
     pub changed: usize,
+    /// The group as it is now.
+    pub group: Group,
 }
 
-/// `GET /groups/{id}/members/{member}`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Membership {
-    /// Whether the person belongs to the group.
-    pub member: bool,
+/// `POST /members/with-groups`: one of the people that exist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WithGroups {
+    /// The person.
+    pub member: Member,
+    /// The groups that they belong to.
+    pub groups: Vec<GroupName>,
 }
 
-/// `POST /groups/{id}/members/by-ids`: one of the people that exist.
+/// A group, by its names only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupName {
+    /// 26 lower-case base32 characters.
+    pub uuid: String,
+    /// Unique without regard to case.
+    pub name: String,
+}
+
+/// `POST /groups/{id}/members/query`: a page of those who belong to a group, and the group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupMembers {
+    /// The group.
+    pub group: Group,
+    /// The page.
+    pub members: Listing<Member>,
+}
+
+/// `POST /groups/{id}/members/by-ids`: how some people stand to a group, and the group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Standing {
+    /// The group.
+    pub group: Group,
+    /// Those of the people that exist.
+    pub people: Vec<Belonging>,
+}
+
+/// One of the people in a [`Standing`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Belonging {
     /// The person.

@@ -14,8 +14,8 @@ use super::Body;
 use crate::{
     onepassword::messages::{
         administration::{
-            AcceptEmail, ByEmail, Confirm, CreateGroup, EditMember, Grant, Ids, Invite, Membership,
-            Myself, Name, Query, SignUpSecrets, right,
+            AcceptEmail, ByEmail, Confirm, CreateGroup, EditMember, Grant, Ids, Invite, Myself,
+            Name, Query, SignUpSecrets, right,
         },
         sign_in::{Keysets, Success},
     },
@@ -214,6 +214,13 @@ pub(super) async fn members_by_ids(here: Here, by: By, Body(ids): Body<Ids>) -> 
     .await
 }
 
+pub(super) async fn members_with_groups(here: Here, by: By, Body(ids): Body<Ids>) -> Answer {
+    read(here, by, right::VIEW_PEOPLE, move |db, _| {
+        members::with_groups(db, &ids)
+    })
+    .await
+}
+
 pub(super) async fn member(here: Here, by: By, Path(id): Path<String>) -> Answer {
     read(here, by, right::VIEW_PEOPLE, move |db, _| {
         members::by_uuid(db, &id)?.wire()
@@ -380,32 +387,19 @@ pub(super) async fn group_members(
     Body(query): Body<Query>,
 ) -> Answer {
     read(here, by, right::VIEW_PEOPLE, move |db, _| {
-        let (seq, _) = groups::by_uuid(db, &id)?;
-        members::page(db, &List::Group(seq), &query)
+        groups::members(db, &id, &query)
     })
     .await
 }
 
-pub(super) async fn belonging(
+pub(super) async fn standing(
     here: Here,
     by: By,
     Path(id): Path<String>,
     Body(ids): Body<Ids>,
 ) -> Answer {
     read(here, by, right::VIEW_PEOPLE, move |db, _| {
-        groups::belonging(db, &id, &ids)
-    })
-    .await
-}
-
-pub(super) async fn is_member(
-    here: Here,
-    by: By,
-    Path((group, member)): Path<(String, String)>,
-) -> Answer {
-    read(here, by, right::VIEW_PEOPLE, move |db, _| {
-        let member = groups::is_member(db, &group, &member)?;
-        Ok(Membership { member })
+        groups::standing(db, &id, &ids)
     })
     .await
 }

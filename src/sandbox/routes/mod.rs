@@ -96,6 +96,7 @@ fn ours() -> Router<Sandbox> {
         .route(&at("/members/query"), post(a::list_members))
         .route(&at("/members/by-email"), post(a::member_by_email))
         .route(&at("/members/by-ids"), post(a::members_by_ids))
+        .route(&at("/members/with-groups"), post(a::members_with_groups))
         .route(&at("/members/{id}"), get(a::member))
         .route(&at("/members/{id}"), patch(a::edit_member))
         .route(&at("/members/{id}"), delete(a::delete_member))
@@ -115,8 +116,7 @@ fn ours() -> Router<Sandbox> {
         .route(&at("/groups/{id}/keyset"), get(a::group_keyset))
         .route(&at("/groups/{id}/keys"), post(a::give_key))
         .route(&at("/groups/{id}/members/query"), post(a::group_members))
-        .route(&at("/groups/{id}/members/by-ids"), post(a::belonging))
-        .route(&at("/groups/{id}/members/{member}"), get(a::is_member))
+        .route(&at("/groups/{id}/members/by-ids"), post(a::standing))
         .route(&at("/groups/{id}/grants"), post(a::grant))
         .route(&at("/groups/{id}/revocations"), post(a::revoke))
         // Within a session it is no secret what does not exist.
