@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use scim_bridge::state::StateStore;
+use scim_bridge::{onepassword::keyset::OpenKeyset, state::StateStore};
 
 use crate::{
     support::{Place, at, delay},
@@ -49,12 +49,13 @@ async fn a_sweep_whose_time_is_up_leaves_the_rest_to_the_next() {
 }
 
 /// Prints what a company-wide roll-out takes; run it with `--ignored --nocapture`, and with
-/// `--release` for figures. The account server is in this process, too, so that the memory is that
-/// of both.
+/// `--release` for figures. The account server is in this process, too, so that memory and
+/// processor time are those of both.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn what_ten_thousand_people_take() {
     const PEOPLE: usize = 10_000;
+    const GROUPS: usize = 2;
     let place = Place::new().await;
     let group = place.group("Everybody at work").await;
     let begun = Instant::now();
@@ -76,6 +77,7 @@ async fn what_ten_thousand_people_take() {
     // The highest mark of the memory begins anew.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     println!("before: {}", peak_memory());
+    let before = processor_time();
     let mut confirmed = 0;
     for number in 0.. {
         let begun = Instant::now();
@@ -87,6 +89,9 @@ async fn what_ten_thousand_people_take() {
         }
     }
     assert_eq!(confirmed, PEOPLE);
+    let confirming = processor_time() - before;
+    let wrapping = time_of_wraps(PEOPLE * GROUPS);
+    println!("{confirming:.1?} of processor time, of which {wrapping:.1?} for the keys");
     let open = place.store.open_confirmations(None, 1).await.unwrap();
     assert!(open.is_empty());
 }
@@ -96,4 +101,26 @@ fn peak_memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM"));
     line.unwrap().to_owned()
+}
+
+/// What it takes to wrap so many keys, and nothing else.
+fn time_of_wraps(number: usize) -> Duration {
+    let holder = OpenKeyset::generate().unwrap();
+    let (public, key) = (holder.public_key(), holder.symmetric_key().clone());
+    let before = processor_time();
+    for _ in 0..number {
+        public.wrap(&key).unwrap();
+    }
+    processor_time() - before
+}
+
+/// The processor time that this process has had.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // Behind the name of the program, which may have blanks in it.
+    let (_, stat) = stat.rsplit_once(')').unwrap();
+    let ticks = stat.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    // Linux counts in hundredths of a second.
+    Duration::from_millis(ticks * 10)
 }
