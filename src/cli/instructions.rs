@@ -56,6 +56,7 @@ Paste this into another terminal, in the same directory:
   ANN=$(scim $SCIM/Users -d '{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann@example.com","displayName":"Ann Example","active":true}}' | {id}); echo "Ann is $ANN"
   FINANCE=$(scim $SCIM/Groups -d '{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Finance"}}' | {id}); echo "Finance is $FINANCE"
   scim -X PATCH $SCIM/Groups/$FINANCE -d '{patch}[{{"op":"add","path":"members","value":[{{"value":"'$ANN'"}}]}}]}}'
+  scim $SCIM/Groups/$FINANCE
 
   # 2. What Ann does: accept the invitation
   {program} sandbox sign-up ann@example.com --dir {dir}

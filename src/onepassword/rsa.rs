@@ -66,21 +66,15 @@ impl PublicKey {
 
     /// Wraps a symmetric key for the holder of the private key.
     pub fn wrap(&self, key: &SymmetricKey) -> Result<Envelope> {
-        let algorithm = oaep(&self.alg)?;
-        let public = self.encrypting_key()?;
-        let mut data = vec![0; public.ciphertext_size()];
-        public
-            .encrypt(algorithm, &key.to_jwk()?, &mut data, None)
-            .map_err(|_| Error::Malformed("public key"))?;
-        Ok(Envelope {
-            kid: self.kid.clone(),
-            enc: self.alg.clone(),
-            cty: CONTENT_TYPE.to_owned(),
-            iv: None,
-            data: base64url::encode(&data),
-            alg: None,
-            p2c: None,
-            p2s: None,
+        self.ready()?.wrap(key)
+    }
+
+    /// The same key, read once to wrap several.
+    pub fn ready(&self) -> Result<Wrapper<'_>> {
+        Ok(Wrapper {
+            algorithm: oaep(&self.alg)?,
+            key: self.encrypting_key()?,
+            public: self,
         })
     }
 
@@ -95,6 +89,33 @@ impl PublicKey {
         };
         let key: PublicEncryptingKey = components.try_into().map_err(|_| malformed())?;
         OaepPublicEncryptingKey::new(key).map_err(|_| malformed())
+    }
+}
+
+/// A public key, ready to wrap with.
+pub struct Wrapper<'a> {
+    algorithm: &'static OaepAlgorithm,
+    key: OaepPublicEncryptingKey,
+    public: &'a PublicKey,
+}
+
+impl Wrapper<'_> {
+    /// Wraps a symmetric key for the holder of the private key.
+    pub fn wrap(&self, key: &SymmetricKey) -> Result<Envelope> {
+        let mut data = vec![0; self.key.ciphertext_size()];
+        self.key
+            .encrypt(self.algorithm, &key.to_jwk()?, &mut data, None)
+            .map_err(|_| Error::Malformed("public key"))?;
+        Ok(Envelope {
+            kid: self.public.kid.clone(),
+            enc: self.public.alg.clone(),
+            cty: CONTENT_TYPE.to_owned(),
+            iv: None,
+            data: base64url::encode(&data),
+            alg: None,
+            p2c: None,
+            p2s: None,
+        })
     }
 }
 

@@ -63,7 +63,9 @@ async fn a_change_goes_through_only_from_the_version_that_was_seen() {
         )
         .await;
         let second = tag(&changed.headers);
-        assert_eq!(changed.ok()["meta"]["version"], second);
+        changed.done();
+        let read = bridge.get(&path).await.ok();
+        assert_eq!(read["meta"]["version"], second);
         assert_ne!(first, second);
         let mut put = body.clone();
         put["displayName"] = json!("Newer");

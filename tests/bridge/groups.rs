@@ -67,7 +67,7 @@ impl World {
 
     /// What it was asked to change since `before` requests.
     fn writes_since(&self, before: usize) -> Vec<String> {
-        let reads = ["/query", "/by-ids", "/by-name", "/by-email"];
+        let reads = ["/query", "/by-ids", "/by-name", "/by-email", "/with-groups"];
         self.asked_about("")
             .into_iter()
             .skip(before)

@@ -200,6 +200,7 @@ impl NativeAccount {
             keys.push((held.group.clone(), self.open_group(&group, keyset).await?));
         }
         compute(move || {
+            let public = public.ready()?;
             keys.into_iter()
                 .map(|(id, key)| {
                     Ok(wire::WrappedKey {
