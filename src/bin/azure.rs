@@ -62,7 +62,8 @@ const LARGEST_TICK: usize = 64 * 1024;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-#[tokio::main]
+// One thread for all that waits; what computes or blocks has threads of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let lines = environment("SCIM_BRIDGE_LOG");
     log::start(lines.as_deref(), log::Form::Json, log::To::EitherByLevel);
