@@ -122,14 +122,12 @@ impl World {
 
     /// Azure's handler, with a table that is not there: neither request needs it.
     fn handler(&self) -> Command {
+        let state = format!("{}/devstoreaccount1/state", self.aws.url);
         let mut command = Command::new(&self.programs.handler);
         command
             .env_clear()
             .env("SCIM_BRIDGE_SCIMSESSION", &self.secret)
-            .env(
-                "SCIM_BRIDGE_STATE",
-                "http://127.0.0.1:9/devstoreaccount1/state",
-            )
+            .env("SCIM_BRIDGE_STATE", state)
             .env("SCIM_BRIDGE_LOG", "info");
         command
     }

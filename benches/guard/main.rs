@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use support::results::table;
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/guard/baseline.json");
-/// How much worse a path may get, in percent. What hashes and random bytes change is a hundred times
-/// less.
+/// How much worse a path may get, in percent. Random bytes change less than one.
 const TOLERANCE: f64 = 3.0;
 /// Told to the program under valgrind.
 const RUN: &str = "run";
@@ -204,7 +203,7 @@ fn compare(before: &Counted, now: &Counted) -> ExitCode {
             name.clone(),
             known.to_string(),
             count.to_string(),
-            format!("{change:+.2} % {verdict}"),
+            format!("{change:+.2} % {verdict}").trim_end().to_owned(),
         ]);
     }
     print!(
