@@ -233,7 +233,7 @@ bench-guard: prerequisites ## count instructions of hot paths: 1 minute (UPDATE=
 COLD = SCIM_BRIDGE=target/release/scim-bridge BOOTSTRAP=target/release/bootstrap HANDLER=target/release/handler \
   HELLO=target/bench/hello/release/hello
 
-bench-cold: prerequisites ## measure cold starts of the functions: 2 minutes (QUICK=1: half a minute)
+bench-cold: prerequisites ## measure cold starts of the functions: 1 minute (QUICK=1: a few seconds)
 	cargo build --release --locked --bin scim-bridge
 	cargo build --release --locked --no-default-features --features aws --bin bootstrap
 	cargo build --release --locked --no-default-features --features azure --bin handler

@@ -31,7 +31,7 @@ use account::Account;
 use aws::{Aws, TABLE, arn};
 use seen::{Exchange, Seen};
 use sign_in::{SignIn, is_sign_in};
-use start::{Took, under_the_host, under_the_runtime};
+use start::{Start, Took, under_the_host, under_the_runtime};
 use support::{
     results,
     stats::{median, short},
@@ -72,7 +72,9 @@ async fn main() {
     let starts = starts(&world, rounds).await;
     let sign_in = sign_in::measure(&world, rounds).await;
     let text = [
-        format!("Medians of {rounds} starts of each kind, taken in turns.\n"),
+        format!(
+            "Medians of {rounds} starts of each kind, taken in turns, each after one that does not count.\n"
+        ),
         table_of_starts(&starts),
         table_of_phases(&starts),
         table_of_aims(&world, &starts, &sign_in),
@@ -232,25 +234,33 @@ async fn starts(world: &World, rounds: usize) -> Vec<Kind> {
         if round == 1 {
             kinds.clear();
         }
-        let mut commands = vec![(HELLO, function(&world.programs.hello), &ping, false)];
+        let hello = || function(&world.programs.hello);
+        let mut commands: Vec<(&str, Box<dyn Fn() -> Command>, &Value, bool)> =
+            vec![(HELLO, Box::new(hello), &ping, false)];
         for (name, path, script) in &interpreters {
-            let mut command = function(path);
-            command.arg(Path::new(FOLDER).join(script));
-            commands.push((*name, command, &ping, false));
+            let command = move || {
+                let mut command = function(path);
+                command.arg(Path::new(FOLDER).join(script));
+                command
+            };
+            commands.push((name, Box::new(command), &ping, false));
         }
+        let bootstrap = |handler: &'static str| Box::new(move || world.bootstrap(handler));
         commands.extend([
-            (PING, world.bootstrap("scim"), &ping, true),
-            (SIGNS_IN, world.bootstrap("scim"), &filter, true),
+            (PING, bootstrap("scim") as _, &ping, true),
+            (SIGNS_IN, bootstrap("scim") as _, &filter, true),
             // What the one before left in the table is still there.
-            (TAKES_OVER, world.bootstrap("scim"), &filter, false),
-            (SWEEP, world.bootstrap("sweep"), &schedule, true),
+            (TAKES_OVER, bootstrap("scim") as _, &filter, false),
+            (SWEEP, bootstrap("sweep") as _, &schedule, true),
         ]);
         for (name, command, event, anew) in commands {
             if anew {
                 world.aws.forget();
             }
+            // So that what a start finds in the processor's caches is its own, whoever came before.
+            drop(Start::of(command()).await);
             world.seen.take();
-            let (took, start, answered) = under_the_runtime(command, event).await;
+            let (took, start, answered) = under_the_runtime(command(), event).await;
             let is_well = match answered.answer.get("statusCode") {
                 Some(status) => status == 200,
                 None => answered.answer["confirmed"] == 0,
@@ -267,9 +277,12 @@ async fn starts(world: &World, rounds: usize) -> Vec<Kind> {
             (HANDLER, "/ping", 200),
             (HANDLER_OPENS, "/scim/v2/Users?filter=x", 400),
         ] {
-            let (command, token) = (world.handler(), &world.account.token);
-            let took = under_the_host(command, &client, path, token, status).await;
-            of_name(&mut kinds, name).runs.push(took);
+            let once = async || {
+                let (command, token) = (world.handler(), &world.account.token);
+                under_the_host(command, &client, path, token, status).await
+            };
+            once().await;
+            of_name(&mut kinds, name).runs.push(once().await);
         }
     }
     kinds
