@@ -194,6 +194,9 @@ fn function(program: &Path) -> Command {
     command
 }
 
+/// Makes a process anew.
+type Starter<'a> = Box<dyn Fn() -> Command + 'a>;
+
 /// A kind of start, and all of its runs.
 #[derive(Default)]
 struct Kind {
@@ -235,8 +238,7 @@ async fn starts(world: &World, rounds: usize) -> Vec<Kind> {
             kinds.clear();
         }
         let hello = || function(&world.programs.hello);
-        let mut commands: Vec<(&str, Box<dyn Fn() -> Command>, &Value, bool)> =
-            vec![(HELLO, Box::new(hello), &ping, false)];
+        let mut commands: Vec<(_, Starter, _, _)> = vec![(HELLO, Box::new(hello), &ping, false)];
         for (name, path, script) in &interpreters {
             let command = move || {
                 let mut command = function(path);
