@@ -197,7 +197,7 @@ target/tools/node/installed: tests/support/package.json
 
 # What measures is built with as few of the library's features as it needs.
 BENCH = cargo bench --locked --no-default-features
-MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge $(BENCH) --bench mix --
+MIX = SCIM_BRIDGE=$(CURDIR)/target/release/scim-bridge $(BENCH) --features serve --bench mix --
 # Seconds of the soak.
 SECONDS ?= 600
 
