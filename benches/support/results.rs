@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 use super::machine;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
-const HEAD: &str = "# Results\n\nWritten by `make bench`, `make bench-peers` and `make bench-cold`; \
-                    see [docs/performance.md](../docs/performance.md) for what is measured and how. \
-                    Ratios within one section are of one run and can be compared; absolute figures \
-                    are of that machine.\n";
+const HEAD: &str = "# Results\n\nWritten by `make bench`, `bench-peers`, `bench-soak`, `bench-cold` and \
+                    `bench-micro`; see [docs/performance.md](../docs/performance.md) for what is measured and \
+                    how. Ratios within one section are of one run and can be compared; absolute figures are of \
+                    that machine.\n";
 
 /// Puts the section of this name in place of the one before it, and prints it.
 pub fn write(name: &str, title: &str, text: &str) {
