@@ -335,7 +335,7 @@ impl Service {
     ) -> Result<Admission, credentials::Error> {
         let opened = self.opened(file);
         let recipient = match &opened {
-            Some(_) => file.value.known_recipient(secret, now)?,
+            Some(_) => file.value.recipient_in_opened(secret, now)?,
             None => file.value.recipient(secret, now)?,
         };
         // A line of the log says for whom it was.

@@ -619,7 +619,7 @@ impl GroupStanding {
     fn unchanged(&self) -> Changed {
         Changed {
             count: 0,
-            group: self.group.clone(),
+            group: Some(self.group.clone()),
         }
     }
 }
@@ -629,8 +629,9 @@ impl GroupStanding {
 pub struct Changed {
     /// How many memberships were not there before, or are no more.
     pub count: usize,
-    /// The group as it is afterwards; as it was seen before, if nothing changed.
-    pub group: Group,
+    /// The group as it is afterwards, if the account's answer says so; as it was seen before, if
+    /// nothing changed.
+    pub group: Option<Group>,
 }
 
 /// Rights that reach the whole account: a group that has one can never be managed by a provider.

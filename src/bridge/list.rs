@@ -29,7 +29,7 @@ const SEARCH_TIME: Duration = Duration::from_secs(15);
 /// How many rows are kept to find a page of them in an order.
 const MAX_SORTED: u64 = 10_000;
 
-/// Rows of a page that cost a request each: few enough to answer in time.
+/// Rows of a page that may cost a request each: few enough to answer in time.
 const MAX_COSTLY_ROWS: u64 = 100;
 
 /// One page of a list.

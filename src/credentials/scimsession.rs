@@ -241,17 +241,23 @@ impl ScimSession {
         self.unwrap_for(secret, now).map(|(recipient, _)| recipient)
     }
 
-    /// The same for a file that has been authenticated before: its list of recipients is what was
-    /// sealed, and nobody else's secret has one of their ids, which are 128 bits of a hash. Much
-    /// cheaper, for every request but the first.
+    /// The same for a file whose credentials have been opened before, which shows that its list of
+    /// recipients is what was sealed; the MAC alone would not, as monitors know its key. Nobody else's
+    /// secret has one of the ids, which are 128 bits of a hash. Much cheaper, for every request but
+    /// the first.
     ///
     /// # Errors
     /// [`Error::NotARecipient`] and [`Error::Expired`], as above.
-    pub fn known_recipient(
+    pub fn recipient_in_opened(
         &self,
         secret: &dyn Opener,
         now: OffsetDateTime,
     ) -> Result<&Recipient, Error> {
+        self.entry_of(secret, now)
+    }
+
+    /// The recipient with this secret's id, whoever put it there.
+    fn entry_of(&self, secret: &dyn Opener, now: OffsetDateTime) -> Result<&Recipient, Error> {
         let key_id = key_id(secret);
         // Every recipient is compared, and in constant time: how long it takes tells nothing.
         let mut found = None;
@@ -429,7 +435,7 @@ impl ScimSession {
         secret: &dyn Opener,
         now: OffsetDateTime,
     ) -> Result<(&Recipient, Unwrapped), Error> {
-        let recipient = self.known_recipient(secret, now)?;
+        let recipient = self.entry_of(secret, now)?;
         let wrapping_key = derive::<32>(secret, "wrapping key");
         let context = recipient.context(self.header())?;
         let wrapped = unseal(&wrapping_key, &recipient.wrapped_key, &context)?;

@@ -3,9 +3,10 @@
 //! Losing a store loses no person: names as the provider sent them, its external ids, the list of
 //! managed groups, whom the bridge invited and whom the provider wants out, the clocks of running
 //! confirmations and of the removal guard, what the bridge's parts last noted of themselves, and the
-//! audit, nothing else; an account session that bridges share is sealed, and made anew. Until they are known again people are held rather than let in. Records carry a
-//! version, and every write is conditional on it, so that any number of bridges may share one store;
-//! only heartbeats are written over whatever is there.
+//! audit, nothing else; an account session that bridges share is sealed, and made anew. Until they
+//! are known again people are held rather than let in. Records carry a version, and every write is
+//! conditional on it, so that any number of bridges may share one store; only heartbeats are written
+//! over whatever is there.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! A store that remembers without writing: what a bridge that only observes works on.
 //!
-//! What is written stays in memory, over a store that is only read. Three things go through: the audit,
-//! which is there to say what would have been done, and heartbeats and the account session that
-//! bridges share, which are true of a bridge that observes as of any other. Memory grows with the number of records that were
-//! written, and is gone with the process.
+//! What is written stays in memory, over a store that is only read. Three things go through: the
+//! audit, which is there to say what would have been done; heartbeats, and the account session that
+//! bridges share, as they are true of a bridge that observes as of any other. Memory grows with the
+//! number of records that were written, and is gone with the process.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -25,6 +25,8 @@ use crate::private_file;
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How many statements stay prepared; there are fewer.
 const STATEMENTS: usize = 64;
+/// How many connections to read with are kept.
+const READERS: usize = 8;
 /// So many records are read without leaving the thread: it takes less time than the way to another.
 const FEW: usize = 16;
 
@@ -145,7 +147,10 @@ impl SqliteStore {
             }
         };
         let result = work(&reader);
-        lock(&self.0.readers).push(reader);
+        let mut readers = lock(&self.0.readers);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
         result
     }
 
@@ -468,10 +473,17 @@ impl StateStore for SqliteStore {
                      ON CONFLICT (key) DO UPDATE SET attempt = ?2, until = ?3 WHERE until <= ?4",
                 )?
                 .execute(params![key, attempt, until, now])?;
-            Ok(match taken {
-                0 => SessionTurn::Wait,
-                _ => SessionTurn::Begin,
-            })
+            if taken == 0 {
+                return Ok(SessionTurn::Wait);
+            }
+            // Of credentials that were replaced, nobody asks any more.
+            for expired in [
+                "DELETE FROM shared_session WHERE until <= ?1",
+                "DELETE FROM session_lease WHERE until <= ?1",
+            ] {
+                transaction.prepare_cached(expired)?.execute([now])?;
+            }
+            Ok(SessionTurn::Begin)
         })
         .await
     }

@@ -37,6 +37,9 @@ use crate::{
 pub(super) const ATTEMPT: Duration = Duration::from_secs(8);
 /// How often a request is sent at most.
 const ATTEMPTS: u32 = 5;
+/// How often a session that has ended is replaced for one call: the one that others share may be
+/// over too.
+const RENEWALS: u32 = 2;
 /// The first pause between attempts; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// A longer pause is not ours to wait: the caller is told.
@@ -180,15 +183,18 @@ impl Connection {
         body: Option<&B>,
     ) -> std::result::Result<T, Failure> {
         let mut attempt = 0;
-        let mut renewed = false;
+        let mut renewals = 0;
         loop {
             attempt += 1;
             let failure = match self.attempt(&method, path, body).await {
                 Ok(answer) => return Ok(answer),
-                Err((Failure::SessionEnded, Some(session))) if !renewed => {
-                    renewed = true;
+                Err((Failure::SessionEnded, Some(session))) => {
                     self.forget(&session);
-                    continue;
+                    if renewals < RENEWALS {
+                        renewals += 1;
+                        continue;
+                    }
+                    Failure::SessionEnded
                 }
                 Err((failure, _)) => failure,
             };

@@ -185,9 +185,8 @@ impl NativeAccount {
             let holders = batch
                 .iter()
                 .map(|one| (one.member.id.to_string(), one.key.clone()));
-            changed.group = self
-                .grant_batch(&standing.group.id, holders.collect())
-                .await?;
+            let granted = self.grant_batch(&standing.group.id, holders.collect());
+            changed.group = Some(granted.await?);
         }
         changed.count = outside.len();
         Ok(changed)
@@ -268,7 +267,7 @@ impl NativeAccount {
         for batch in inside.chunks(MAX_BATCH) {
             let ids: Vec<&MemberId> = batch.iter().map(|one| &one.member.id).collect();
             let revoked: wire::Changed = self.connection.post(&path, &wire_ids(&ids)).await?;
-            changed.group = group(revoked.group)?;
+            changed.group = Some(group(revoked.group)?);
         }
         changed.count = inside.len();
         Ok(changed)

@@ -29,7 +29,7 @@ pub(super) struct Keys {
     groups: Mutex<HashMap<GroupId, SymmetricKey>>,
 }
 
-/// What the account says of ourselves, and does not say otherwise as long as we are who we are.
+/// What the account says of ourselves, asked once: both keys stay as long as whom they belong to.
 #[derive(Clone)]
 pub(super) struct Own {
     /// Our own keyset, opened.

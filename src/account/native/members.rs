@@ -1,5 +1,7 @@
 //! People.
 
+use std::collections::HashMap;
+
 use reqwest::Method;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -61,10 +63,13 @@ impl NativeAccount {
         &self,
         ids: &[MemberId],
     ) -> Result<Vec<Vec<GroupName>>> {
-        let mut found = self.with_groups(ids).await?.into_iter().peekable();
+        let found = self.with_groups(ids).await?.into_iter();
+        let mut found: HashMap<String, Vec<wire::GroupName>> = found
+            .map(|found| (found.member.uuid, found.groups))
+            .collect();
         let groups = ids.iter().map(|id| {
-            let theirs = found.next_if(|found| found.member.uuid == id.as_str());
-            theirs.map_or_else(|| Ok(Vec::new()), |found| names(found.groups))
+            let theirs = found.remove(id.as_str());
+            names(theirs.unwrap_or_default())
         });
         groups.collect()
     }

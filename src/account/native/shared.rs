@@ -160,9 +160,10 @@ impl<'a> Lot<'a> {
             Ok(true) => session.in_first_lane(),
             // It took too long, and others have one of their own.
             Ok(false) => session,
+            // It may have been shared all the same: only the first lane is ours for certain.
             Err(error) => {
                 warn(&error);
-                session
+                session.in_first_lane()
             }
         }
     }

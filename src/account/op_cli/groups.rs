@@ -293,7 +293,7 @@ impl OpAccount {
             }
         });
         let granted = do_all(changes.collect(), until).await?;
-        self.changed(standing, granted).await
+        Ok(changed(standing, granted))
     }
 
     /// Takes people out, each with a command. Those before a failure stay out.
@@ -316,18 +316,7 @@ impl OpAccount {
             }
         });
         let revoked = do_all(changes.collect(), until).await?;
-        self.changed(standing, revoked).await
-    }
-
-    /// What a change came to: two commands, if to anything.
-    async fn changed(&self, standing: &GroupStanding, count: usize) -> Result<Changed> {
-        match count {
-            0 => Ok(standing.unchanged()),
-            _ => Ok(Changed {
-                count,
-                group: self.present_group(&standing.group.id).await?,
-            }),
-        }
+        Ok(changed(standing, revoked))
     }
 
     async fn present_group(&self, id: &GroupId) -> Result<Group> {
@@ -398,6 +387,14 @@ async fn do_all(changes: Vec<impl Future<Output = Result<()>>>, until: Instant) 
             ),
         }),
         None => Ok(done),
+    }
+}
+
+/// What a change came to. The commands say nothing of the group.
+fn changed(standing: &GroupStanding, count: usize) -> Changed {
+    match count {
+        0 => standing.unchanged(),
+        _ => Changed { count, group: None },
     }
 }
 

@@ -224,6 +224,12 @@ impl Account for UsersApi {
         Ok(member)
     }
 
+    async fn member_with_groups(&self, id: &MemberId) -> Result<Option<(Member, Vec<GroupName>)>> {
+        let found = self.inner.member_with_groups(id).await?;
+        self.remember(id, found.as_ref().map(|(member, _)| member));
+        Ok(found)
+    }
+
     async fn members_by_id(&self, ids: &[MemberId]) -> Result<Vec<Member>> {
         self.inner.members_by_id(ids).await
     }
@@ -269,6 +275,10 @@ impl Account for UsersApi {
         self.inner.groups_of(id).await
     }
 
+    async fn groups_of_each(&self, ids: &[MemberId]) -> Result<Vec<Vec<GroupName>>> {
+        self.inner.groups_of_each(ids).await
+    }
+
     async fn create_group(&self, name: &str, attempt: &Attempt) -> Result<Group> {
         self.inner.create_group(name, attempt).await
     }
@@ -299,6 +309,14 @@ impl Account for UsersApi {
 
     async fn group_members(&self, id: &GroupId, page: &Page) -> Result<Listing<Member>> {
         self.inner.group_members(id, page).await
+    }
+
+    async fn group_with_members(
+        &self,
+        id: &GroupId,
+        page: &Page,
+    ) -> Result<Option<(Group, Listing<Member>)>> {
+        self.inner.group_with_members(id, page).await
     }
 
     async fn standing(

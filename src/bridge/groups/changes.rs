@@ -201,6 +201,7 @@ impl Bridge {
                 .await?;
             done.renamed = Some((old_name.clone(), group.name.clone()));
         }
+        let mut left = Some(group);
         let mut came = Vec::new();
         if !add.is_empty() {
             let granting = self.put_in(&seen, &add, wanted.replace_members).await;
@@ -211,7 +212,7 @@ impl Bridge {
                 Ok((granted, people)) => {
                     done.added = granted.count;
                     if granted.count > 0 {
-                        group = granted.group;
+                        left = granted.group;
                     }
                     // Who of several came the account does not say.
                     if granted.count == add.len() {
@@ -235,7 +236,7 @@ impl Bridge {
                 .await?;
             done.removed = revoked.count;
             if revoked.count > 0 {
-                group = revoked.group;
+                left = revoked.group;
             }
             if done.removed == remove.len() {
                 done.asked_out.clone_from(&remove);
@@ -251,6 +252,7 @@ impl Bridge {
             self.forget_place(&id, |person| wanted.takes_out(person))
                 .await?;
         }
+        let group = self.group_after(left, &id).await?;
         let named = asked.map(|name| (name, group.name.as_str()));
         let external_id = known.record.value.external_id.clone();
         let record = self

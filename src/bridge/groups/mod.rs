@@ -175,8 +175,18 @@ impl Bridge {
         let standing = standing.ok_or(account::Error::NotFound("group"))?;
         let entered = self.account.put_in(&standing, members).await?;
         let people = standing.people.into_iter().map(|one| one.member);
-        let known = Known::with(entered.group, record, people.collect());
+        let group = self.group_after(entered.group, &group.id).await?;
+        let known = Known::with(group, record, people.collect());
         Ok((known, entered.count))
+    }
+
+    /// A group as a change of its members left it, which not every account's answer says.
+    async fn group_after(&self, said: Option<Group>, id: &GroupId) -> Result<Group, Error> {
+        let group = match said {
+            Some(group) => Some(group),
+            None => self.account.group(id).await?,
+        };
+        Ok(group.ok_or(account::Error::NotFound("group"))?)
     }
 
     /// Why this name cannot be had: a managed group has it, or one that is not managed.

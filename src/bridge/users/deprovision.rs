@@ -88,6 +88,8 @@ impl Bridge {
 
     /// Takes a person out of the managed groups, and remembers of which.
     async fn leave_groups(&self, mut known: Known) -> Result<Known, Change> {
+        // What was read before the suspension may be history.
+        known.groups = None;
         self.read_groups(vec![&mut known]).await?;
         let ids = known.groups.iter().flatten().map(|group| group.id.clone());
         let ids: Vec<GroupId> = ids.collect();

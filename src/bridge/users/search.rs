@@ -6,7 +6,7 @@ use crate::{
     bridge::{Bridge, Error, list::Search},
 };
 
-/// Rows that cost a request each, between two looks at the clock.
+/// Rows whose groups are read, which may cost a request each, between two looks at the clock.
 const COSTLY_BATCH: usize = 100;
 
 /// Where those can be whom a search may find.
