@@ -120,6 +120,21 @@ async fn a_session_that_the_account_ends_is_replaced_once_for_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_session_that_is_over_may_find_another_that_is_over_too() {
+    let (service, place) = (service().await, Place::new());
+    let (one, other) = (place.instance(&service), place.instance(&service));
+    one.identity().await.unwrap();
+    // As after its 24 hours, and of credentials that nobody has any more.
+    place.change("UPDATE shared_session SET key = 'replaced', until = 0");
+    other.identity().await.unwrap();
+    assert_eq!(place.count("shared_session"), 1);
+    assert_eq!(service.sign_ins(), 2);
+    service.sandbox.end_sessions();
+    one.identity().await.unwrap();
+    assert_eq!(service.sign_ins(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_dies_at_the_sign_in_is_followed_by_one_other() {
     let (service, place) = (service().await, Place::new());
     place.instance(&service).identity().await.unwrap();
