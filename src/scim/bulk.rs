@@ -360,18 +360,26 @@ fn resolve_below(value: &mut Value, refers: bool, id_of: &mut impl FnMut(&str) -
 }
 
 fn resolve_text(text: &mut String, id_of: &mut impl FnMut(&str) -> Option<String>) {
-    let (start, end) = if text.starts_with(REFERENCE) {
-        (0, text.len())
-    } else if let Some(quote) = text.find(&format!("\"{REFERENCE}")) {
-        let start = quote + 1;
-        let length = text.get(start..).and_then(|rest| rest.find('"'));
-        (start, length.map_or(text.len(), |length| start + length))
-    } else {
+    if let Some(name) = text.strip_prefix(REFERENCE) {
+        if let Some(id) = id_of(name) {
+            *text = id;
+        }
         return;
-    };
-    let name = text.get(start + REFERENCE.len()..end).unwrap_or_default();
-    if let Some(id) = id_of(name) {
-        text.replace_range(start..end, &id);
+    }
+    let quoted = format!("\"{REFERENCE}");
+    let mut seen = 0;
+    while let Some(quote) = text.get(seen..).and_then(|rest| rest.find(&quoted)) {
+        let start = seen + quote + 1;
+        let length = text.get(start..).and_then(|rest| rest.find('"'));
+        let end = length.map_or(text.len(), |length| start + length);
+        let name = text.get(start + REFERENCE.len()..end).unwrap_or_default();
+        seen = match id_of(name) {
+            Some(id) => {
+                text.replace_range(start..end, &id);
+                start + id.len()
+            }
+            None => end,
+        };
     }
 }
 
@@ -555,6 +563,17 @@ mod tests {
                 json!([{"path": "members[value eq \"<u>\"]", "value": ["<u>", "about bulkId:u"]}])
             )
         );
+    }
+
+    #[test]
+    fn a_filter_may_refer_to_several() {
+        let mut path = r#"members[value eq "bulkId:a" or value eq "bulkId:b"]"#.to_owned();
+        resolve_text(&mut path, &mut |name| {
+            (name == "b").then(|| format!("<{name}>"))
+        });
+        assert_eq!(path, r#"members[value eq "bulkId:a" or value eq "<b>"]"#);
+        resolve_text(&mut path, &mut |name| Some(format!("<{name}>")));
+        assert_eq!(path, r#"members[value eq "<a>" or value eq "<b>"]"#);
     }
 
     #[test]
