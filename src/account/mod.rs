@@ -46,12 +46,9 @@ pub trait Account: Send + Sync {
         let Some(member) = self.member(id).await? else {
             return Ok(None);
         };
-        match self.groups_of(id).await {
-            Ok(groups) => Ok(Some((member, groups))),
-            // Deleted in between.
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        // Deleted in between, they are not there.
+        let groups = found(self.groups_of(id).await)?;
+        Ok(groups.map(|groups| (member, groups)))
     }
 
     /// Those of up to [`MAX_BATCH`] people that exist, in the order asked.
@@ -128,10 +125,7 @@ pub trait Account: Send + Sync {
         let look_ups: Vec<_> = ids.iter().map(|id| self.groups_of(id)).collect();
         let groups = stream::iter(look_ups).buffered(LOOK_UPS);
         groups
-            .map(|groups| match groups {
-                Err(Error::NotFound(_)) => Ok(Vec::new()),
-                groups => groups,
-            })
+            .map(|groups| Ok(found(groups)?.unwrap_or_default()))
             .try_collect()
             .await
     }
@@ -172,12 +166,9 @@ pub trait Account: Send + Sync {
         let Some(group) = self.group(id).await? else {
             return Ok(None);
         };
-        match self.group_members(id, page).await {
-            Ok(members) => Ok(Some((group, members))),
-            // Deleted in between.
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        // Deleted in between, it is not there.
+        let members = found(self.group_members(id, page).await)?;
+        Ok(members.map(|members| (group, members)))
     }
 
     /// A group, and how these people stand to it: what has to be known before they are put in or
@@ -238,6 +229,15 @@ pub trait Account: Send + Sync {
 /// The most ids that [`Account::members_by_id`] and [`Account::groups_by_id`] take at once, and the
 /// most rows of a [`Page`].
 pub const MAX_BATCH: usize = 1000;
+
+/// Nothing there is an answer too.
+fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
 /// How many look-ups of one call are under way at the same time, where each is a request.
 const LOOK_UPS: usize = 8;

@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use super::{
     Account, Attempt, Changed, Error, Group, GroupId, GroupName, GroupStanding, Identity,
     Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page, Result,
-    Start, Waiting,
+    Start, Waiting, found,
 };
 use crate::onepassword::{
     messages::administration::{self as wire, PREFIX},
@@ -265,15 +265,6 @@ fn query(states: &[MemberState], page: &Page) -> wire::Query {
         after,
         offset,
         limit: page.limit.min(wire::MAX_BATCH),
-    }
-}
-
-/// Nothing there is an answer too.
-fn found<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

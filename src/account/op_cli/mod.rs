@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 use super::{
     Account, Attempt, Changed, Editable, Error, Group, GroupId, GroupName, GroupStanding, Identity,
     Invitation, KeyFingerprint, Listing, Member, MemberEdit, MemberId, MemberState, Page, Result,
-    Start,
+    Start, found,
 };
 pub use crate::onepassword::password_sign_in::SignIn;
 pub use child::Program;
@@ -265,15 +265,6 @@ impl OpAccount {
             Err(Error::NotFound(_)) => Ok(()),
             answer => answer,
         }
-    }
-}
-
-/// Nothing there is an answer too.
-fn found<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -267,9 +267,9 @@ impl Bridge {
                 members: None,
             });
         }
-        let left: HashSet<MemberId> = remove.into_iter().collect();
+        let gone: HashSet<MemberId> = remove.into_iter().collect();
         let stayed = seen.people.into_iter().map(|one| one.member);
-        let stayed = stayed.filter(|member| !left.contains(&member.id));
+        let stayed = stayed.filter(|member| !gone.contains(&member.id));
         Ok(Known::with(group, record, stayed.chain(came).collect()))
     }
 
